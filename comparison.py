@@ -1,0 +1,215 @@
+"""All finished runs of a data set side by side: table, figures, SUMMARY.md. Reads the run folders alone."""
+
+import dataclasses
+import pathlib
+import statistics
+
+from data import CLASS_NAMES
+from experiment import DISTANCE_BINS, NEIGHBORS
+from losses import LOSSES
+from run_folder import RunFolder, save_figure, save_table, whole_file
+from visualize import comparison_tsne_figure, distances_figure
+
+BASELINE = "raw_pixels"
+SCORES = (
+    "head_accuracy",
+    "center_accuracy",
+    "knn_accuracy",
+    "recall_at_1",
+    "r_precision",
+    "map_at_r",
+    "intra_distance",
+    "inter_distance",
+    "distance_ratio",
+)
+SMALLER_IS_BETTER = ("intra_distance", "distance_ratio")
+OWN_SETTINGS = ("loss", "seed", "overrides")  # In all others, compared runs agree.
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """The runs of one loss, for one line of a table: `scores` and `seconds` hold one number per seed."""
+
+    loss: str
+    seeds: tuple
+    failed: tuple
+    scores: dict
+    seconds: tuple
+
+
+def run_folder(dataset_path, loss, seed):
+    """The folder of a run inside the folder of its data set."""
+    return RunFolder(pathlib.Path(dataset_path) / loss / f"seed-{seed}")
+
+
+def baseline_folder(dataset_path):
+    """The folder of the raw pixels inside the folder of a data set."""
+    return RunFolder(pathlib.Path(dataset_path) / BASELINE)
+
+
+def compare(dataset_path, settings):
+    """Compares every run in a data set's folder that shares its settings with this command's.
+
+    Writes `results.csv`, `SUMMARY.md`, `comparison_tsne.png` and `comparison_distances.png`.
+
+    Args:
+        dataset_path: Folder of the data set.
+        settings: Dict of the settings of any run of this command.
+
+    Returns:
+        List of `Row`, the raw pixels first, and the number of runs left out.
+    """
+    runs, others = ended_runs(dataset_path, settings)
+    rows = [_row(BASELINE, [baseline_folder(dataset_path).metrics])]
+    rows += [_row(loss, [run.metrics for run in found]) for loss, found in runs.items()]
+    _save_results(dataset_path, runs)
+    with whole_file(pathlib.Path(dataset_path) / "SUMMARY.md") as path:
+        path.write_text(_summary(rows, settings, others))
+    _draw(dataset_path, runs, settings)
+    return rows, others
+
+
+def ended_runs(dataset_path, settings):
+    """The runs that ended, as a dict from a loss to its `RunFolder`s, and how many others there are."""
+    shared = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
+    runs, others = {}, 0
+    for loss in LOSSES:
+        for path in sorted(pathlib.Path(dataset_path).glob(f"{loss}/seed-*")):
+            run = RunFolder(path)
+            if run.settings is None or run.metrics is None:
+                continue
+            if shared.items() <= run.settings.items():
+                runs.setdefault(loss, []).append(run)
+            else:
+                others += 1
+    return runs, others
+
+
+def _row(loss, metrics):
+    finished = [m for m in metrics if m["status"] == "finished"]
+    return Row(
+        loss=loss,
+        seeds=tuple(m.get("seed") for m in finished),
+        failed=tuple(m.get("seed") for m in metrics if m["status"] == "failed"),
+        scores={name: [m["test"][name] for m in finished if m["test"][name] is not None] for name in SCORES},
+        seconds=tuple(m["timing"]["train_seconds"] for m in finished if "train_seconds" in m["timing"]),
+    )
+
+
+def best_rows(rows, score):
+    """The losses with the best mean of a score, as shown with its digits; the raw pixels do not compete."""
+    shown = {row.loss: cell(row, score) for row in rows if row.loss != BASELINE and row.scores[score]}
+    if len(shown) < 2:
+        return set()
+    best = (min if score in SMALLER_IS_BETTER else max)(shown.values())
+    return {loss for loss, value in shown.items() if value == best}
+
+
+def cell(row, score):
+    """A score as text: percent or a number, with the standard deviation if there are several seeds."""
+    values = row.scores[score]
+    if not values:
+        return "–"
+    scale, digits = (100, 2) if score.endswith("accuracy") or score == "recall_at_1" else (1, 4)
+    if score.endswith(("distance", "ratio")):
+        digits = 3
+    mean = f"{scale * statistics.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {scale * statistics.stdev(values):.{digits}f}"
+
+
+def _save_results(dataset_path, runs):
+    table = [
+        {"loss": loss, "seed": run.metrics["seed"], "status": run.metrics["status"]}
+        | {name: run.metrics.get("test", {}).get(name) for name in SCORES}
+        for loss, found in runs.items()
+        for run in found
+    ]
+    if table:
+        save_table(pathlib.Path(dataset_path) / "results.csv", table)
+
+
+def _summary(rows, settings, others):
+    """The results as Markdown."""
+    quick = "QUICK run: a first look, not a result.\n\n" if settings["quick"] else ""
+    header = ["loss", "seeds", *(name.replace("_", " ") for name in SCORES)]
+    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    best = {score: best_rows(rows, score) for score in SCORES}
+    for row in rows:
+        cells = [f"**{cell(row, s)}**" if row.loss in best[s] else cell(row, s) for s in SCORES]
+        lines.append(f"| {' | '.join([row.loss, _seeds(row), *cells])} |")
+    left_out = f"\n{others} runs with other settings in this folder are left out.\n" if others else ""
+    return (
+        f"# {settings['dataset']}\n\n{quick}Scores on the test images; accuracies and Recall@1 in percent, the best "
+        "value of each column in bold, ± the standard deviation over seeds. Everything but the head's accuracy is "
+        "measured on L2-normalised embeddings, with class means and 5-NN gallery from the training images.\n\n"
+        + "\n".join(lines)
+        + "\n"
+        + left_out
+        + "\n![t-SNE of the same test images under every loss](comparison_tsne.png)\n\n"
+        "![Distances between images of the same class and of different classes](comparison_distances.png)\n"
+    )
+
+
+def _seeds(row):
+    if row.loss == BASELINE:
+        return "–"
+    seeds = ", ".join(map(str, row.seeds)) or "none"
+    return f"{seeds} (failed: {', '.join(map(str, row.failed))})" if row.failed else seeds
+
+
+def _draw(dataset_path, runs, settings):
+    """The two comparison figures, of the first finished seed of each loss."""
+    baseline = baseline_folder(dataset_path)
+    shown = [("raw pixels", baseline, {"head_accuracy": None} | baseline.metrics["test"])]
+    for loss, found in runs.items():
+        first = next((run for run in found if run.metrics["status"] == "finished"), None)
+        if first:
+            shown.append((loss, first, first.metrics["test"]))
+    title = f"{'QUICK · ' if settings['quick'] else ''}{settings['dataset']}: what the loss does to the embedding"
+    class_names = CLASS_NAMES[settings["dataset"]]
+    arrays = {name: run.arrays() for name, run, _ in shown}
+    sample = arrays["raw pixels"]["tsne_test_indices"]
+    labels = arrays["raw pixels"]["test_labels"]
+    facts = baseline.metrics["tsne"]
+    panels = [
+        {
+            "coordinates": arrays[name]["tsne_test"],
+            "labels": labels[sample],
+            "mistakes": _mistakes(arrays[name], labels, sample),
+            "title": f"{name}   MAP@R {scores['map_at_r']:.3f}",
+            "caption": _panel_caption(run.metrics["tsne"], scores),
+        }
+        for name, run, scores in shown
+    ]
+    note = (
+        f"{facts['n']:,} test images, perplexity {facts['perplexity']:g}, {facts['iterations']:,} iterations, "
+        f"seed {facts['seed']}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours "
+        "kept say how faithful a panel is. 5-NN, nearest mean and MAP@R are measured on all test images in the "
+        "full space: they decide, not the picture.",
+    )
+    figure = comparison_tsne_figure(title, panels, class_names, note)
+    save_figure(pathlib.Path(dataset_path) / "comparison_tsne.png", figure)
+    histograms = [
+        {
+            "same": arrays[name]["same_pairs"],
+            "different": arrays[name]["different_pairs"],
+            "title": f"{name}   distance ratio {scores['distance_ratio']:.3f}   MAP@R {scores['map_at_r']:.3f}",
+        }
+        for name, _, scores in shown
+    ]
+    title = f"{'QUICK · ' if settings['quick'] else ''}{settings['dataset']}: how near are images of one class?"
+    save_figure(
+        pathlib.Path(dataset_path) / "comparison_distances.png", distances_figure(title, histograms, DISTANCE_BINS)
+    )
+
+
+def _panel_caption(facts, scores):
+    return (
+        f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}\n"
+        f"5-NN {scores['knn_accuracy']:.2%} · nearest mean {scores['center_accuracy']:.2%}"
+    )
+
+
+def _mistakes(arrays, labels, sample):
+    predictions = arrays.get("test_predictions")
+    return None if predictions is None else (predictions != labels)[sample]

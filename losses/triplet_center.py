@@ -1,0 +1,98 @@
+"""Triplet-center loss: nearer to the own center than to any other, by a margin."""
+
+import keras
+from keras import ops
+
+from .labels import class_ids
+
+
+@keras.saving.register_keras_serializable(package="losses")
+class TripletCenterLoss(keras.Layer):
+    """Hinge between the own center and the nearest center of another class.
+
+        D(x, c) = ||x - c||^2 / 2
+        L = 1 / B * sum_i max(0, D(x_i, c_{y_i}) + margin - min_{j != y_i} D(x_i, c_j))
+
+    The paper sums over the batch; the mean keeps the weight independent of its size. The
+    optimizer does not train the centers: in training, after the loss is taken, each moves
+    towards the active samples of its class and away from those that it is the nearest
+    other center of, each sum divided by one more than its number of samples,
+
+        c_j += center_rate * (sum_{own} (x_i - c_j) / (1 + n_own) - sum_{nearest} (x_i - c_j) / (1 + n_nearest)).
+
+    A sample whose hinge is satisfied moves nothing. Centers start at N(0, 1): equal centers
+    would push nowhere. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+
+    Args:
+        num_classes: Number of classes; labels are integers in `[0, num_classes)`.
+        embedding_dim: Length of an embedding.
+        margin: Non-negative, in half squared units of the embedding.
+        center_rate: Step of the centers, in `[0, 1]`.
+
+    Call arguments:
+        labels: Integer tensor `(batch,)`.
+        embeddings: Float tensor `(batch, embedding_dim)`.
+        training: Whether the centers move.
+
+    Returns:
+        Scalar, in half squared units of the embedding.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Reference:
+        He et al., Triplet-Center Loss for Multi-View 3D Object Retrieval, CVPR 2018. Its
+        margin, weight and center rate could not be checked against the text; the defaults
+        are those of public ports.
+    """
+
+    def __init__(self, num_classes, embedding_dim, margin=5.0, center_rate=0.1, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        if num_classes < 2:
+            raise ValueError(f"`num_classes` must be at least 2. Received: {num_classes}")
+        if margin < 0:
+            raise ValueError(f"`margin` must not be negative. Received: {margin}")
+        if not 0 <= center_rate <= 1:
+            raise ValueError(f"`center_rate` must be in [0, 1]. Received: {center_rate}")
+        self.margin = margin
+        self.center_rate = center_rate
+        self.centers = self.add_weight(
+            shape=(num_classes, embedding_dim),
+            initializer=keras.initializers.RandomNormal(stddev=1.0),
+            trainable=False,
+            name="centers",
+        )
+        self.built = True
+
+    def call(self, labels, embeddings, training=False):
+        labels = class_ids(labels, embeddings)
+        nearest = self._nearest_other_center(labels, ops.stop_gradient(embeddings))
+        own_offsets = embeddings - ops.take(self.centers, labels, axis=0)  # (batch, embedding_dim)
+        other_offsets = embeddings - ops.take(self.centers, nearest, axis=0)
+        violations = _half_squared(own_offsets) + self.margin - _half_squared(other_offsets)  # (batch,)
+        if training:
+            active = ops.cast(ops.expand_dims(violations > 0, axis=-1), embeddings.dtype)  # (batch, 1)
+            own_step = self._mean_offset(labels, ops.stop_gradient(own_offsets), active)
+            other_step = self._mean_offset(nearest, ops.stop_gradient(other_offsets), active)
+            self.centers.assign_add(self.center_rate * (own_step - other_step))
+        return ops.mean(ops.relu(violations))
+
+    def _nearest_other_center(self, labels, embeddings):
+        """Class number `(batch,)` of the nearest center of another class: one product, no (batch, classes, dim)."""
+        # The centers' mean as origin: the squared norms, and so the rounding, stay small.
+        origin = ops.mean(self.centers, axis=0)
+        centers = self.centers - origin
+        products = ops.matmul(embeddings - origin, ops.transpose(centers))  # (batch, num_classes)
+        distances = ops.sum(ops.square(centers), axis=-1) - 2 * products  # up to ||x||^2
+        own = ops.one_hot(labels, self.centers.shape[0], dtype="bool")
+        return ops.argmin(ops.where(own, ops.full_like(distances, 1e30), distances), axis=-1)
+
+    def _mean_offset(self, classes, offsets, active):
+        """Sum of the active offsets of each class over one more than their number, `(num_classes, embedding_dim)`."""
+        num_classes = self.centers.shape[0]
+        sums = ops.segment_sum(active * offsets, classes, num_segments=num_classes)
+        return sums / (1 + ops.segment_sum(active, classes, num_segments=num_classes))
+
+
+def _half_squared(offsets):
+    return 0.5 * ops.sum(ops.square(offsets), axis=-1)

@@ -1,0 +1,177 @@
+"""The command line: flags into checked settings. Whatever is wrong is said before any training."""
+
+import argparse
+import pathlib
+import tempfile
+
+from data import DATASETS, SAMPLERS
+from losses import LOSSES
+from models import MODELS
+from training import Settings, choose_precision
+
+EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 30}
+QUICK_EPOCHS = 2
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one message, without the list of all flags before it."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\nSee python main.py --help\n")
+
+
+def parse_options(arguments=None):
+    """Parses the command line.
+
+    Returns:
+        Namespace with the flags, and `overrides`: dict from a loss to its changed arguments.
+    """
+    parser = Parser(prog="main.py", description=__doc__.split(":")[0], formatter_class=_Help)
+    add = parser.add_argument
+    add("--dataset", default="mnist", type=_one_of("dataset", DATASETS), metavar="NAME",
+        help=f"{', '.join(DATASETS)}")  # fmt: skip
+    add("--losses", nargs="+", default=list(DEFAULT_LOSSES), type=_one_of("loss", (*LOSSES, "all")), metavar="NAME",
+        help=f"all, or any of {', '.join(LOSSES)}")  # fmt: skip
+    add("--epochs", type=_at_least(int, 1), metavar="N",
+        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())})")  # fmt: skip
+    add("--seeds", type=_at_least(int, 1), default=1, metavar="N", help="train with seeds 0 to N - 1")
+    add("--embedding-dim", type=_at_least(int, 1), default=64, metavar="D", help="length of an embedding")
+    add("--model", default="cnn", type=_one_of("model", MODELS), metavar="NAME", help=f"{', '.join(MODELS)}")
+    add("--sampler", default="balanced", type=_one_of("sampler", SAMPLERS), metavar="NAME",
+        help="balanced: every class equally often in each batch; shuffle: plain shuffling")  # fmt: skip
+    add("--augment", action="store_true", help="shift training images by up to 2 pixels")
+    add("--learning-rate", type=_above_zero, default=Settings.learning_rate, metavar="X", help="its peak")
+    add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE", dest="changes",
+        help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
+    add("--precision", default="auto", type=_one_of("precision", PRECISIONS), metavar="NAME",
+        help=f"{', '.join(PRECISIONS)}")  # fmt: skip
+    add("--perplexity", type=_at_least(float, 2), default=Settings.perplexity, metavar="X",
+        help="neighbours that t-SNE balances")  # fmt: skip
+    add("--tsne-iterations", type=_at_least(int, 250), default=Settings.tsne_iterations, metavar="N",
+        help="steps of t-SNE")  # fmt: skip
+    add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go")
+    add("--overwrite", action="store_true", help="train again what is already in the results")
+    add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
+    options = parser.parse_args(arguments)
+    if "all" in options.losses:
+        options.losses = list(LOSSES)
+    options.losses = list(dict.fromkeys(options.losses))
+    if options.epochs is None:
+        options.epochs = QUICK_EPOCHS if options.quick else EPOCHS[options.dataset]
+    try:
+        options.overrides = parse_changes(options.changes)
+        _check_writable(options.runs)
+    except ValueError as error:
+        parser.error(str(error))
+    unused = sorted(options.overrides.keys() - set(options.losses))
+    if unused:
+        parser.error(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(options.losses)}")
+    return options
+
+
+def parse_changes(changes):
+    """Turns `["center.center_weight=0.1"]` into `{"center": {"center_weight": 0.1}}`.
+
+    Raises:
+        ValueError: If a change is malformed, or names no loss or argument, or the value is of the wrong type.
+    """
+    overrides = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        loss, dot, argument = name.partition(".")
+        if not (equals and dot):
+            raise ValueError(f"--set takes LOSS.ARG=VALUE, as in center.center_weight=0.1. Received: {change}")
+        if loss not in LOSSES:
+            raise ValueError(f"--set {change}: unknown loss {loss}. Valid: {', '.join(LOSSES)}")
+        defaults = LOSSES[loss].options()
+        if argument not in defaults:
+            valid = ", ".join(f"{name}={default}" for name, default in defaults.items())
+            raise ValueError(f"--set {change}: {loss} has no {argument}. Valid, with defaults: {valid}")
+        overrides.setdefault(loss, {})[argument] = _like(defaults[argument], value, change)
+    return overrides
+
+
+def make_settings(options):
+    """The `Settings` of every run of a command, loss by loss for each seed."""
+    precision, reason = choose_precision(options.precision)
+    settings = [
+        Settings(
+            dataset=options.dataset,
+            loss=loss,
+            seed=seed,
+            epochs=options.epochs,
+            embedding_dim=options.embedding_dim,
+            model=options.model,
+            sampler=options.sampler,
+            augment=options.augment,
+            learning_rate=options.learning_rate,
+            overrides=options.overrides.get(loss, {}),
+            precision=precision,
+            perplexity=options.perplexity,
+            tsne_iterations=options.tsne_iterations,
+            quick=options.quick,
+        )
+        for seed in range(options.seeds)
+        for loss in options.losses
+    ]
+    return settings, reason
+
+
+class _Help(argparse.ArgumentDefaultsHelpFormatter):
+    pass
+
+
+def _one_of(kind, valid):
+    def parse(text):
+        if text not in valid:
+            raise argparse.ArgumentTypeError(f"unknown {kind} {text}. Valid: {', '.join(valid)}")
+        return text
+
+    return parse
+
+
+def _at_least(kind, minimum):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not minimum <= value < float("inf"):
+            what = "a whole number" if kind is int else "a number"
+            raise argparse.ArgumentTypeError(f"must be {what}, at least {minimum}. Received: {text}")
+        return value
+
+    return parse
+
+
+def _above_zero(text):
+    value = _at_least(float, 0)(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("must be above 0. Received: 0")
+    return value
+
+
+def _like(default, text, change):
+    """Parses text as a value of the default's type."""
+    kind = type(default)
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise ValueError(f"--set {change}: takes true or false")
+        return text.lower() == "true"
+    if kind is str:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        raise ValueError(f"--set {change}: takes a number, as the default {default} is") from None
+
+
+def _check_writable(folder):
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ValueError(f"cannot write to --runs {folder} ({error.strerror}). Choose a folder of yours") from None

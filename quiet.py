@@ -1,0 +1,27 @@
+"""TensorFlow's start-up messages, kept from the user. Imports no TensorFlow itself."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Errors only.
+
+
+@contextlib.contextmanager
+def hidden_start_up_noise():
+    """Holds back what native libraries print to standard error; shows it if the block fails."""
+    sys.stderr.flush()
+    real = os.dup(2)
+    with tempfile.TemporaryFile() as noise:
+        os.dup2(noise.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            noise.seek(0)
+            os.write(real, noise.read())
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(real, 2)
+            os.close(real)

@@ -1,0 +1,137 @@
+"""What the user sees while it runs: the plan, live progress with time left, the table of results."""
+
+import contextlib
+import os
+
+import tensorflow as tf
+from rich import box
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from run_folder import processor
+
+AFTER_TRAINING = 0.4  # Time after training, as a share of the training time, for the estimate of what is left.
+STAGES = 5
+
+
+class Terminal:
+    """Prints the plan, the progress and the results; plain lines where the output is no terminal."""
+
+    def __init__(self):
+        self.console = Console(highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console.width = 120  # Not 80: in a file or a pipe nothing need be cut.
+
+    def say(self, text):
+        self.console.print(text, markup=False)
+
+    def error(self, text):
+        """Prints a message of the program, not of Python, to standard error."""
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"main.py: {text}", markup=False)
+
+    def plan(self, data, settings, reason, dataset_path, done):
+        """Says what is about to happen, before anything takes long."""
+        first = settings[0]
+        losses = ", ".join(dict.fromkeys(s.loss for s in settings))
+        sizes = " + ".join(
+            f"{len(split):,} {name}"
+            for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
+        )
+        seeds = len({s.seed for s in settings})
+        quick = "QUICK: a first look on part of the data, not a result\n" if first.quick else ""
+        self.say(
+            f"{quick}data       {data.name}: {sizes} images, {data.num_classes} classes\n"
+            f"losses     {losses}; {seeds} seed{'s' * (seeds > 1)}, {first.epochs} epochs\n"
+            f"network    {first.model}, {first.embedding_dim}-dimensional embedding\n"
+            f"precision  {first.precision}: {reason}\n"
+            f"device     {device()}\n"
+            f"results    {dataset_path}"
+        )
+        for run in done:
+            self.say(f"skipping {run.loss} seed {run.seed}: done before with these settings (--overwrite repeats it)")
+
+    def progress(self, runs, batches):
+        """A `LiveProgress` over some runs of so many batches each."""
+        return LiveProgress(self.console, runs, batches)
+
+    def results(self, title, headers, rows):
+        """Prints a table.
+
+        Args:
+            title: Its title.
+            headers: Column names.
+            rows: List of lists of `(text, whether it is the best of its column)`.
+        """
+        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        for number, header in enumerate(headers):
+            table.add_column(header, justify="right" if number else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(f"{text} *", "bold green") if best else Text(f"{text}  ") for text, best in row))
+        self.console.print(table, soft_wrap=False)
+
+
+class LiveProgress(contextlib.AbstractContextManager):
+    """One bar over all runs, with the time left, and a line for everything that is finished."""
+
+    def __init__(self, console, runs, batches):
+        self.console = console
+        self.after_training = max(STAGES, round(AFTER_TRAINING * batches))
+        self.bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left:"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self.task = self.bar.add_task("", total=runs * (batches + self.after_training))
+
+    def __enter__(self):
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error):
+        self.bar.stop()
+
+    def start(self, name):
+        self.name, self.detail, self.stages_left = name, "", STAGES
+        self._show()
+
+    def batch(self):
+        self.bar.advance(self.task)
+
+    def epoch(self, number, logs):
+        self.detail = f"epoch {number}: loss {logs['loss']:.4f}, validation MAP@R {logs['val_map_at_r']:.4f}"
+        self._show()
+        if not self.console.is_terminal:
+            self.line(f"  {self.name} {self.detail}")
+
+    def stage(self, name):
+        self.detail = name
+        self.stages_left -= 1
+        self.bar.advance(self.task, self.after_training / STAGES)
+        self._show()
+
+    def finish(self, line):
+        """Ends a run with a line that stays."""
+        self.bar.advance(self.task, self.stages_left * self.after_training / STAGES)
+        self.line(line)
+
+    def line(self, text):
+        self.console.print(text, markup=False)
+
+    def _show(self):
+        self.bar.update(self.task, description=f"{self.name}  {self.detail}")
+
+
+def device():
+    """The processor, or the GPUs, that training runs on."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
+    return f"{processor()}, {os.cpu_count()} cores"
