@@ -45,8 +45,8 @@ class Recipe:
         built = {}
         for term, (_, loss) in self.terms.items():
             weight = options[f"{term}_weight"]
-            if weight < 0:
-                raise ValueError(f"`{term}_weight` must not be negative. Received: {weight}")
+            if not 0 <= weight < float("inf"):
+                raise ValueError(f"`{term}_weight` must be finite and not negative. Received: {weight}")
             arguments = {name: options[name] for name in _arguments(loss)}
             state = {name: size for name, size in shape.items() if name in inspect.signature(loss).parameters}
             built[term] = (weight, loss(**state, **arguments))

@@ -68,8 +68,8 @@ class TripletLoss(keras.Layer):
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
-        if margin < 0:
-            raise ValueError(f"`margin` must not be negative. Received: {margin}")
+        if not 0 <= margin < float("inf"):
+            raise ValueError(f"`margin` must be finite and not negative. Received: {margin}")
         if mining not in MINING:
             raise ValueError(f"`mining` must be one of {', '.join(MINING)}. Received: {mining}")
         if distance not in DISTANCES:

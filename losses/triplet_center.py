@@ -50,8 +50,8 @@ class TripletCenterLoss(keras.Layer):
         super().__init__(dtype=dtype, **kwargs)
         if num_classes < 2:
             raise ValueError(f"`num_classes` must be at least 2. Received: {num_classes}")
-        if margin < 0:
-            raise ValueError(f"`margin` must not be negative. Received: {margin}")
+        if not 0 <= margin < float("inf"):
+            raise ValueError(f"`margin` must be finite and not negative. Received: {margin}")
         if not 0 <= center_rate <= 1:
             raise ValueError(f"`center_rate` must be in [0, 1]. Received: {center_rate}")
         self.margin = margin
