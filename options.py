@@ -28,7 +28,7 @@ def parse_options(arguments=None):
     Returns:
         Namespace with the flags, and `overrides`: dict from a loss to its changed arguments.
     """
-    parser = Parser(prog="main.py", description=__doc__.split(":")[0], formatter_class=_Help)
+    parser = Parser(prog="main.py", description=__doc__.split(":")[0], formatter_class=_Help, allow_abbrev=False)
     add = parser.add_argument
     add("--dataset", default="mnist", type=_one_of("dataset", DATASETS), metavar="NAME",
         help=f"{', '.join(DATASETS)}")  # fmt: skip

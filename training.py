@@ -16,6 +16,7 @@ from run_folder import cpu_info
 
 WEIGHT_DECAY = 0.05
 WARM_UP = 0.05  # Share of all steps.
+SETTLING_STEPS = 50  # Until then the averages of batch normalisation mean little.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,9 +156,6 @@ class Health(keras.callbacks.Callback):
         self.failure = None
         self.suspicions = 0  # Epochs in a row that looked collapsed.
 
-    def on_train_begin(self, logs=None):
-        self.scale_at_start = _spread(embed(self.model, self.validation.images))
-
     def on_epoch_end(self, epoch, logs):
         embeddings = embed(self.model, self.validation.images)
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
@@ -182,12 +180,19 @@ class Health(keras.callbacks.Callback):
                 "mining=semi_hard, normalize=true or a smaller margin."
             )
 
-    def _symptom(self, logs, scale):
-        if logs["val_spread"] < 0.01 or scale < 1e-3 * self.scale_at_start:
-            return f"all embeddings are nearly equal (spread {logs['val_spread']:.2g}, length-free)"
+    def _symptom(self, logs, spread):
+        """What looks collapsed, in words; None if nothing does, or it is too early to tell."""
+        if int(self.model.optimizer.iterations) < SETTLING_STEPS:
+            return None
+        if logs["val_spread"] < 0.01:
+            return f"all embeddings point the same way (spread {logs['val_spread']:.2g} on the unit sphere)"
+        if logs["val_center_accuracy"] > 0.9:
+            return None
+        if spread < 0.02:
+            return f"all embeddings are nearly equal (spread {spread:.2g})"
         for name, loss in self.model.terms.items():
             value = getattr(loss, "collapsed_value", None)
-            if value and abs(logs[name] - value) < 0.01 * value and logs["val_center_accuracy"] < 0.5:
+            if value and abs(logs[name] - value) < 0.01 * value:
                 return f"{name} stays at {logs[name]:.4g}, its value when all embeddings are equal,"
         return None
 

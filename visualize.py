@@ -20,7 +20,7 @@ HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
     "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can). "
-    "All panels show the same images and start from the same layout."
+    "All maps of a data set show the same images and start from the same layout."
 )
 
 
@@ -72,7 +72,7 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     for label in np.unique(labels):
         x, y = _medoid(coordinates[labels == label])
         axes.text(
-            x, y, class_names[label], color=INK, fontsize=9, weight="bold", ha="center", va="center",
+            x, y, class_names[label], color=INK, fontsize=11, weight="bold", ha="center", va="center",
             path_effects=HALO,
         )  # fmt: skip
     # A square box around all points, so that every panel has the same shape.
@@ -80,12 +80,12 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     half = 0.54 * (high - low).max()
     axes.set_xlim(*((low + high)[0] / 2 + np.array([-half, half])))
     axes.set_ylim(*((low + high)[1] / 2 + np.array([-half, half])))
-    axes.set_aspect("equal")
+    axes.set_box_aspect(1)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#cccccc")
-    axes.set_title(title, fontsize=11, color=INK, loc="left", weight="bold")
-    axes.set_xlabel(caption, fontsize=8, color=MUTED, loc="left")
+    axes.set_title(title, fontsize=13, color=INK, loc="left", weight="bold")
+    axes.set_xlabel(caption, fontsize=10, color=MUTED, loc="left")
 
 
 def _medoid(points):
@@ -96,10 +96,10 @@ def _medoid(points):
 
 def tsne_figure(title, **panel):
     """One t-SNE map with the note on how to read it."""
-    figure = Figure(figsize=(6.4, 7.2), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.4, 7.8), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     draw_tsne(figure.add_subplot(), title=title, **panel)
-    figure.supxlabel(textwrap.fill(HOW_TO_READ, 105), fontsize=7, color=MUTED, x=0.01, ha="left")
+    figure.supxlabel(textwrap.fill(HOW_TO_READ, 90), fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 
 
@@ -115,8 +115,8 @@ def comparison_tsne_figure(title, panels, class_names, note):
     cells = len(panels) + 1
     columns = min(4, math.ceil(math.sqrt(cells)))
     rows = -(-cells // columns)
-    figure = Figure(figsize=(4.3 * columns, 4.6 * rows + 0.5), dpi=DPI, layout="constrained")
-    figure.suptitle(title, fontsize=15, weight="bold", color=INK, x=0.01, ha="left")
+    figure = Figure(figsize=(4.3 * columns, 5.0 * rows + 0.5), dpi=DPI, layout="constrained")
+    figure.suptitle(title, fontsize=17, weight="bold", color=INK, x=0.01, ha="left")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, hspace=0.03, wspace=0.02)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(panels) :]:
@@ -133,9 +133,9 @@ def _draw_key(axes, class_names, note):
         for name, color in zip(class_names, class_colors(len(class_names)), strict=True)
     ]
     handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
-    axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=9, frameon=False, borderaxespad=0)
-    text = "\n\n".join(textwrap.fill(paragraph, 52) for paragraph in (*note, HOW_TO_READ))
-    axes.text(0, 0, text, transform=axes.transAxes, fontsize=8.5, color=MUTED, va="bottom", linespacing=1.35)
+    axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=11, frameon=False, borderaxespad=0)
+    text = "\n\n".join(textwrap.fill(paragraph, 50) for paragraph in (*note, HOW_TO_READ))
+    axes.text(0, 0, text, transform=axes.transAxes, fontsize=10.5, color=MUTED, va="bottom", linespacing=1.35)
 
 
 def draw_distances(axes, bins, same, different, title=""):
@@ -185,7 +185,8 @@ def confusion_figure(title, labels, predictions, class_names):
     for (row, column), count in np.ndenumerate(counts):
         color = "white" if shares[row, column] > 0.3 else INK if count else "#bbbbbb"
         axes.text(column, row, count, ha="center", va="center", fontsize=9, color=color)
-    axes.set_xticks(range(len(class_names)), class_names, rotation=45, ha="right", rotation_mode="anchor")
+    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, class_names)) > 3 else {}
+    axes.set_xticks(range(len(class_names)), class_names, **slant)
     axes.set_yticks(range(len(class_names)), class_names)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)

@@ -1,0 +1,135 @@
+"""The command line: what it accepts, and what it says to what it does not."""
+
+import dataclasses
+
+import pytest
+
+from losses import LOSSES
+from options import DEFAULT_LOSSES, make_settings, parse_changes, parse_options
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def settings_of(*arguments):
+    return make_settings(parse_options(list(arguments)))[0]
+
+
+def test_without_flags_it_trains_the_four_losses_on_mnist_with_one_seed():
+    settings = settings_of()
+    assert tuple(s.loss for s in settings) == DEFAULT_LOSSES
+    assert {(s.dataset, s.seed, s.embedding_dim, s.quick) for s in settings} == {("mnist", 0, 64, False)}
+
+
+def test_every_flag_reaches_the_settings():
+    flags = (
+        "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --sampler shuffle "
+        "--augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
+        "--perplexity 12 --tsne-iterations 300 --quick"
+    )
+    (settings,) = settings_of(*flags.split())
+    assert dataclasses.asdict(settings) == {
+        "dataset": "digits",
+        "loss": "center",
+        "seed": 0,
+        "epochs": 3,
+        "embedding_dim": 8,
+        "model": "lenet++",
+        "sampler": "shuffle",
+        "augment": True,
+        "learning_rate": 0.01,
+        "overrides": {"center_weight": 0.5},
+        "precision": "float32",
+        "perplexity": 12.0,
+        "tsne_iterations": 300,
+        "quick": True,
+    }
+
+
+def test_all_stands_for_every_loss_and_repeats_count_once():
+    assert [s.loss for s in settings_of("--losses", "all")] == list(LOSSES)
+    assert [s.loss for s in settings_of("--losses", "center", "center")] == ["center"]
+
+
+def test_seeds_are_numbered_from_0():
+    assert [(s.loss, s.seed) for s in settings_of("--losses", "center", "--seeds", "3")] == [
+        ("center", 0),
+        ("center", 1),
+        ("center", 2),
+    ]
+
+
+def test_a_change_belongs_to_its_loss_only():
+    softmax, center = settings_of("--losses", "softmax", "center", "--set", "center.center_rate=0.1")
+    assert softmax.overrides == {}
+    assert center.overrides == {"center_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("triplet.margin=0.5", {"margin": 0.5}),
+        ("triplet.mining=batch_all", {"mining": "batch_all"}),
+        ("triplet.normalize=false", {"normalize": False}),
+        ("triplet.soft_margin=True", {"soft_margin": True}),
+    ],
+)
+def test_values_take_the_type_of_the_default(change, expected):
+    assert parse_changes([change]) == {"triplet": expected}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--unknown", ["--unknown"]),
+        ("--losses sofmax", ["sofmax", "softmax, center, triplet, triplet_center"]),
+        ("--dataset imagenet", ["imagenet", "mnist, fashion_mnist, digits"]),
+        ("--model resnet", ["resnet", "cnn, lenet++"]),
+        ("--sampler random", ["random", "balanced, shuffle"]),
+        ("--precision float16", ["float16", "auto, float32, mixed_bfloat16"]),
+        ("--epochs 0", ["--epochs", "at least 1", "0"]),
+        ("--epochs two", ["--epochs", "whole number", "two"]),
+        ("--seeds 0", ["--seeds", "at least 1"]),
+        ("--embedding-dim -3", ["--embedding-dim", "at least 1", "-3"]),
+        ("--learning-rate 0", ["--learning-rate", "above 0"]),
+        ("--learning-rate nan", ["--learning-rate", "nan"]),
+        ("--perplexity 1", ["--perplexity", "at least 2"]),
+        ("--tsne-iterations 10", ["--tsne-iterations", "at least 250"]),
+        ("--set center_weight=1", ["LOSS.ARG=VALUE", "center_weight=1"]),
+        ("--set center.center_weight", ["LOSS.ARG=VALUE"]),
+        ("--set centre.center_weight=1", ["centre", "softmax, center"]),
+        ("--set center.weight=1", ["center has no weight", "center_weight=0.01", "center_rate=0.5"]),
+        ("--set center.center_weight=much", ["center_weight=much", "number"]),
+        ("--set triplet.normalize=1", ["true or false"]),
+        ("--losses softmax --set center.center_weight=1", ["center", "--losses has only softmax"]),
+        ("--runs /proc/nowhere", ["--runs", "/proc/nowhere", "Choose"]),
+    ],
+)
+def test_bad_input_is_refused_with_what_was_given_and_what_is_valid(arguments, told, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse_options(arguments.split())
+    message = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert "Traceback" not in message
+    for words in told:
+        assert words in message
+
+
+def test_abbreviated_flags_are_not_guessed(capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["--epoch", "3"])
+    assert "--epoch" in capsys.readouterr().err
+
+
+def test_results_under_a_file_are_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        parse_options(["--runs", str(tmp_path / "file" / "runs")])
+    assert "cannot write to --runs" in capsys.readouterr().err
+
+
+def test_a_precision_asked_for_is_taken_as_it_is():
+    settings, reason = make_settings(parse_options(["--precision", "float32"]))
+    assert (settings[0].precision, reason) == ("float32", "as asked")
