@@ -113,7 +113,7 @@ def report(dataset_path, settings, terminal):
     best = {header: best_rows(rows, score) for header, score in COLUMNS.items()}
     lines = [
         [(_name(row), False)]
-        + [(cell(row, score), row.loss in best[header]) for header, score in COLUMNS.items()]
+        + [(cell(row, score).replace(" ±", "\n±"), row.loss in best[header]) for header, score in COLUMNS.items()]
         + [(f"{sum(row.seconds) / len(row.seconds):.0f}" if row.seconds else "–", False)]
         for row in rows
     ]

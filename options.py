@@ -49,7 +49,7 @@ def parse_options(arguments=None):
         help=f"{', '.join(PRECISIONS)}")  # fmt: skip
     add("--perplexity", type=_at_least(float, 2), default=Settings.perplexity, metavar="X",
         help="neighbours that t-SNE balances")  # fmt: skip
-    add("--tsne-iterations", type=_at_least(int, 250), default=Settings.tsne_iterations, metavar="N",
+    add("--tsne-iterations", type=_at_least(int, 300), default=Settings.tsne_iterations, metavar="N",
         help="steps of t-SNE")  # fmt: skip
     add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go")
     add("--overwrite", action="store_true", help="train again what is already in the results")

