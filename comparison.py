@@ -31,10 +31,17 @@ class Row:
     """The runs of one loss, for one line of a table: `scores` and `seconds` hold one number per seed."""
 
     loss: str
+    overrides: dict
     seeds: tuple
     failed: tuple
     scores: dict
     seconds: tuple
+
+    @property
+    def name(self):
+        """The loss, with what differs from its defaults."""
+        changes = ", ".join(f"{name}={value}" for name, value in self.overrides.items())
+        return f"{self.loss} ({changes})" if changes else self.loss
 
 
 def run_folder(dataset_path, loss, seed):
@@ -60,12 +67,12 @@ def compare(dataset_path, settings):
         List of `Row`, the raw pixels first, and the number of runs left out.
     """
     runs, others = ended_runs(dataset_path, settings)
-    rows = [_row(BASELINE, [baseline_folder(dataset_path).metrics])]
-    rows += [_row(loss, [run.metrics for run in found]) for loss, found in runs.items()]
+    rows = [_row(BASELINE, [baseline_folder(dataset_path)])]
+    rows += [_row(loss, found) for loss, found in runs.items()]
     _save_results(dataset_path, runs)
     with whole_file(pathlib.Path(dataset_path) / "SUMMARY.md") as path:
         path.write_text(_summary(rows, settings, others))
-    _draw(dataset_path, runs, settings)
+    _draw(dataset_path, runs, rows, settings)
     return rows, others
 
 
@@ -78,17 +85,24 @@ def ended_runs(dataset_path, settings):
             run = RunFolder(path)
             if run.settings is None or run.metrics is None:
                 continue
-            if shared.items() <= run.settings.items():
-                runs.setdefault(loss, []).append(run)
+            alike = runs.setdefault(loss, [])
+            if shared.items() <= run.settings.items() and _same_overrides(run, alike):
+                alike.append(run)
             else:
                 others += 1
-    return runs, others
+    return {loss: found for loss, found in runs.items() if found}, others
 
 
-def _row(loss, metrics):
+def _same_overrides(run, runs):
+    return not runs or run.settings["overrides"] == runs[0].settings["overrides"]
+
+
+def _row(loss, runs):
+    metrics = [run.metrics for run in runs]
     finished = [m for m in metrics if m["status"] == "finished"]
     return Row(
         loss=loss,
+        overrides=runs[0].settings.get("overrides", {}),
         seeds=tuple(m.get("seed") for m in finished),
         failed=tuple(m.get("seed") for m in metrics if m["status"] == "failed"),
         scores={name: [m["test"][name] for m in finished if m["test"][name] is not None] for name in SCORES},
@@ -136,7 +150,7 @@ def _summary(rows, settings, others):
     best = {score: best_rows(rows, score) for score in SCORES}
     for row in rows:
         cells = [f"**{cell(row, s)}**" if row.loss in best[s] else cell(row, s) for s in SCORES]
-        lines.append(f"| {' | '.join([row.loss, _seeds(row), *cells])} |")
+        lines.append(f"| {' | '.join([row.name, _seeds(row), *cells])} |")
     left_out = f"\n{others} runs with other settings in this folder are left out.\n" if others else ""
     return (
         f"# {settings['dataset']}\n\n{quick}Scores on the test images; accuracies and Recall@1 in percent, the best "
@@ -157,50 +171,61 @@ def _seeds(row):
     return f"{seeds} (failed: {', '.join(map(str, row.failed))})" if row.failed else seeds
 
 
-def _draw(dataset_path, runs, settings):
-    """The two comparison figures, of the first finished seed of each loss."""
-    baseline = baseline_folder(dataset_path)
-    shown = [("raw pixels", baseline, {"head_accuracy": None} | baseline.metrics["test"])]
-    for loss, found in runs.items():
-        first = next((run for run in found if run.metrics["status"] == "finished"), None)
-        if first:
-            shown.append((loss, first, first.metrics["test"]))
-    title = f"{'QUICK · ' if settings['quick'] else ''}{settings['dataset']}: what the loss does to the embedding"
-    class_names = CLASS_NAMES[settings["dataset"]]
-    arrays = {name: run.arrays() for name, run, _ in shown}
-    sample = arrays["raw pixels"]["tsne_test_indices"]
-    labels = arrays["raw pixels"]["test_labels"]
-    facts = baseline.metrics["tsne"]
-    panels = [
-        {
-            "coordinates": arrays[name]["tsne_test"],
-            "labels": labels[sample],
-            "mistakes": _mistakes(arrays[name], labels, sample),
-            "title": f"{name}   MAP@R {scores['map_at_r']:.3f}",
-            "caption": _panel_caption(run.metrics["tsne"], scores),
-        }
-        for name, run, scores in shown
-    ]
+def _draw(dataset_path, runs, rows, settings):
+    """The two comparison figures, of the raw pixels and the first finished seed of each loss."""
+    finished = (next((r for r in found if r.metrics["status"] == "finished"), None) for found in runs.values())
+    names = [row.name for row in rows]
+    shown = {
+        name.replace("_", " ") if name == BASELINE else name: run
+        for name, run in zip(names, [baseline_folder(dataset_path), *finished], strict=True)
+        if run is not None
+    }
+    stamp = f"{'QUICK · ' if settings['quick'] else ''}{settings['dataset']}"
+    figures = {
+        "comparison_tsne": _tsne_figure(f"{stamp}: what the loss does to the embedding", shown, settings),
+        "comparison_distances": _distances_figure(f"{stamp}: how near are images of one class?", shown),
+    }
+    for name, figure in figures.items():
+        save_figure(pathlib.Path(dataset_path) / f"{name}.png", figure)
+
+
+def _tsne_figure(title, runs, settings):
+    first = next(iter(runs.values()))
+    labels, sample, facts = first.arrays()["test_labels"], first.arrays()["tsne_indices"], first.metrics["tsne"]
+    panels = []
+    for name, run in runs.items():
+        arrays, scores = run.arrays(), run.metrics["test"]
+        panels.append(
+            {
+                "coordinates": arrays["tsne_test"],
+                "labels": labels[sample],
+                "mistakes": (arrays["test_predictions"] != labels)[sample] if "test_predictions" in arrays else None,
+                "title": f"{name}   MAP@R {scores['map_at_r']:.3f}",
+                "caption": _panel_caption(run.metrics["tsne"], scores),
+            }
+        )
     note = (
         f"{facts['n']:,} test images, perplexity {facts['perplexity']:g}, {facts['iterations']:,} iterations, "
         f"seed {facts['seed']}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours "
         "kept say how faithful a panel is. 5-NN, nearest mean and MAP@R are measured on all test images in the "
         "full space: they decide, not the picture.",
     )
-    figure = comparison_tsne_figure(title, panels, class_names, note)
-    save_figure(pathlib.Path(dataset_path) / "comparison_tsne.png", figure)
-    histograms = [
-        {
-            "same": arrays[name]["same_pairs"],
-            "different": arrays[name]["different_pairs"],
-            "title": f"{name}   distance ratio {scores['distance_ratio']:.3f}   MAP@R {scores['map_at_r']:.3f}",
-        }
-        for name, _, scores in shown
-    ]
-    title = f"{'QUICK · ' if settings['quick'] else ''}{settings['dataset']}: how near are images of one class?"
-    save_figure(
-        pathlib.Path(dataset_path) / "comparison_distances.png", distances_figure(title, histograms, DISTANCE_BINS)
-    )
+    return comparison_tsne_figure(title, panels, CLASS_NAMES[settings["dataset"]], note)
+
+
+def _distances_figure(title, runs):
+    histograms = []
+    for name, run in runs.items():
+        arrays, scores = run.arrays(), run.metrics["test"]
+        ratio, map_at_r = scores["distance_ratio"], scores["map_at_r"]
+        histograms.append(
+            {
+                "same": arrays["same_pairs"],
+                "different": arrays["different_pairs"],
+                "title": f"{name}   distance ratio {ratio:.3f}   MAP@R {map_at_r:.3f}",
+            }
+        )
+    return distances_figure(title, histograms, DISTANCE_BINS)
 
 
 def _panel_caption(facts, scores):
@@ -208,8 +233,3 @@ def _panel_caption(facts, scores):
         f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}\n"
         f"5-NN {scores['knn_accuracy']:.2%} · nearest mean {scores['center_accuracy']:.2%}"
     )
-
-
-def _mistakes(arrays, labels, sample):
-    predictions = arrays.get("test_predictions")
-    return None if predictions is None else (predictions != labels)[sample]

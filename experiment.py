@@ -4,6 +4,7 @@ import dataclasses
 import time
 
 import numpy as np
+from keras.ops import convert_to_numpy
 
 from dashboard import write_summary
 from data import stratified_sample
@@ -32,6 +33,7 @@ QUICK_TSNE_POINTS = 600
 TSNE_SEED = 0
 DISTANCE_BINS = np.linspace(0, 2, 101)  # L2-normalised embeddings are at most 2 apart.
 NEIGHBORS = 10
+INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
 
 
 def run_baseline(settings, data, folder, command):
@@ -50,10 +52,10 @@ def run_baseline(settings, data, folder, command):
     maps, arrays = {}, {}
     for part, split in (("test", data.test), ("train", data.train)):
         indices = sample_indices(split, settings)
-        points = _pixels(split[indices])
+        points = l2_normalize(_pixels(split[indices]))
         layout = pca_layout(points)
         arrays[f"tsne_{part}"], maps[part] = _map(points, layout, settings)
-        arrays |= {f"tsne_{part}_indices": indices, f"tsne_{part}_layout": layout}
+        arrays |= {INDICES[part]: indices, f"tsne_{part}_layout": layout}
     arrays["same_pairs"], arrays["different_pairs"] = pair_distances(
         l2_normalize(test_pixels), data.test.labels, DISTANCE_BINS
     )
@@ -131,7 +133,7 @@ def _judge(settings, data, baseline, folder, model, timing, progress):
     """Everything after training: scores, maps, pictures, files. Returns the entries of `metrics.json`."""
     progress.stage("embedding the images")
     embeddings = {"train": embed(model, data.train.images), "test": embed(model, data.test.images)}
-    logits = None if model.classifier is None else np.asarray(model.classifier.logits(embeddings["test"]))
+    logits = None if model.classifier is None else convert_to_numpy(model.classifier.logits(embeddings["test"]))
     _save_model(folder, model)
 
     progress.stage("scoring")
@@ -141,20 +143,13 @@ def _judge(settings, data, baseline, folder, model, timing, progress):
     scores = evaluate(train, data.train.labels, test, data.test.labels, logits)
     same, different = pair_distances(test, data.test.labels, DISTANCE_BINS)
 
-    maps, arrays = {}, {}
-    for part, points in (("test", test), ("train", train)):
-        progress.stage(f"t-SNE of {part} images")
-        indices = baseline[f"tsne_{part}_indices"]
-        coordinates, maps[part] = _map(points[indices], baseline[f"tsne_{part}_layout"], settings)
-        arrays[f"tsne_{part}"] = rotated_to(coordinates, baseline[f"tsne_{part}"])
-        arrays[f"tsne_{part}_indices"] = indices
+    maps, arrays = _maps({"test": test, "train": train}, baseline, settings, progress)
     save_arrays(
         folder.path / "embeddings.npz",
         test_embeddings=embeddings["test"],
         test_labels=data.test.labels,
         test_predictions=predictions,
         class_means=means,
-        tsne_indices=arrays["tsne_test_indices"],
         same_pairs=same,
         different_pairs=different,
         **arrays,
@@ -171,6 +166,18 @@ def _judge(settings, data, baseline, folder, model, timing, progress):
         figures=figures,
     )
     return {"test": scores, "tsne": maps["test"], "tsne_train": maps["train"]}
+
+
+def _maps(points, baseline, settings, progress):
+    """t-SNE of the sampled test and training images: the facts by part, and the arrays to save."""
+    maps, arrays = {}, {}
+    for part in ("test", "train"):
+        progress.stage(f"t-SNE of {part} images")
+        indices = baseline[INDICES[part]]
+        coordinates, maps[part] = _map(points[part][indices], baseline[f"tsne_{part}_layout"], settings)
+        arrays[f"tsne_{part}"] = rotated_to(coordinates, baseline[f"tsne_{part}"])
+        arrays[INDICES[part]] = indices
+    return maps, arrays
 
 
 def _map(points, layout, settings):
@@ -205,9 +212,9 @@ def _figures(settings, data, scores, maps, arrays, predictions, pairs):
         f"tsne_{part}": tsne_figure(
             f"{name}: {part} images",
             coordinates=arrays[f"tsne_{part}"],
-            labels=labels[part][arrays[f"tsne_{part}_indices"]],
+            labels=labels[part][arrays[INDICES[part]]],
             class_names=data.class_names,
-            mistakes=wrong[arrays["tsne_test_indices"]] if part == "test" else None,
+            mistakes=wrong[arrays[INDICES["test"]]] if part == "test" else None,
             caption=f"{map_caption(maps[part])}\nfull space, all test images: {scores_line(scores)}",
         )
         for part in ("test", "train")

@@ -130,7 +130,7 @@ def report(dataset_path, settings, terminal):
 
 
 def _name(row):
-    return f"{row.loss} (seed {', '.join(map(str, row.failed))} FAILED)" if row.failed else row.loss
+    return f"{row.name} (seed {', '.join(map(str, row.failed))} FAILED)" if row.failed else row.name
 
 
 if __name__ == "__main__":

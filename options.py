@@ -9,7 +9,7 @@ from losses import LOSSES
 from models import MODELS
 from training import Settings, choose_precision
 
-EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 30}
+EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
 QUICK_EPOCHS = 2
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")

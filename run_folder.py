@@ -65,13 +65,14 @@ class RunFolder:
 
     @property
     def settings(self):
-        """The settings the run was started with, or None if there is no readable `config.json`."""
-        return (_read_json(self.path / "config.json") or {}).get("settings")
+        """The settings the run was started with; None without a readable `config.json`."""
+        settings = _read_json(self.path / "config.json").get("settings")
+        return settings if isinstance(settings, dict) else None
 
     @property
     def metrics(self):
         """The content of `metrics.json`, or None for a run that did not end."""
-        return _read_json(self.path / "metrics.json")
+        return _read_json(self.path / "metrics.json") or None
 
     def arrays(self):
         """The arrays of `embeddings.npz`, as a dict."""
@@ -84,14 +85,14 @@ class RunFolder:
         Raises:
             ConflictError: If something else is here that is not to be replaced.
         """
-        if overwrite or not self.path.exists() or not any(self.path.iterdir()):
+        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
             return False
         if self.settings is None:
             raise ConflictError(
-                f"{self.path} has files but no config.json: it is not the folder of a run. "
+                f"{self.path} is not the folder of a run: it has no readable config.json. "
                 "Move it away, or choose another place with --runs."
             )
-        if self.metrics is None:
+        if overwrite or self.metrics is None:
             return False
         differences = [
             f"{name} {_shown(self.settings.get(name))} -> {_shown(settings.get(name))}"
@@ -108,7 +109,9 @@ class RunFolder:
     def start(self, settings, command):
         """Empties the folder and writes `config.json`."""
         if self.path.exists():
-            shutil.rmtree(self.path)
+            # Away at once: a folder half deleted would not be known for a run's any more.
+            old = self.path.rename(self.path.with_name(f".old-{os.getpid()}-{self.path.name}"))
+            shutil.rmtree(old)
         self.path.mkdir(parents=True)
         save_json(self.path / "config.json", {"settings": settings, "command": command} | environment())
 
@@ -116,8 +119,7 @@ class RunFolder:
 def environment():
     """Dict of what a result may depend on beside its settings: versions, commit, machine."""
     return {
-        "versions": {"python": platform.python_version()}
-        | {package: importlib.metadata.version(package) for package in PACKAGES},
+        "versions": {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES},
         "git_commit": _git_commit(),
         "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
     }
@@ -141,18 +143,30 @@ def _git_commit():
     here = pathlib.Path(__file__).parent
     try:
         git = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=40"], cwd=here, capture_output=True, text=True
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
         )
     except OSError:
         return None
     return git.stdout.strip() or None
 
 
-def _read_json(path):
+def _version(package):
     try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError):
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # Installed under another name, as tensorflow-cpu is.
         return None
+
+
+def _read_json(path):
+    """The JSON object in a file; empty if there is none, or the file is damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _shown(value):

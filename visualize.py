@@ -114,7 +114,7 @@ def comparison_tsne_figure(title, panels, class_names, note):
         note: What all panels share, for the last cell.
     """
     cells = len(panels) + 1
-    columns = min(4, math.ceil(math.sqrt(cells)))
+    columns = cells if cells <= 3 else min(4, math.ceil(math.sqrt(cells)))
     rows = -(-cells // columns)
     figure = Figure(figsize=(4.3 * columns, 5.0 * rows + 0.5), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=17, weight="bold", color=INK, x=0.01, ha="left")

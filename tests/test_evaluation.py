@@ -329,3 +329,13 @@ def test_evaluate_gives_plain_floats_that_json_keeps(splits, precision):
     )  # fmt: skip
     assert {type(value) for value in scores.values()} == {float}
     assert json.loads(json.dumps(scores, allow_nan=False)) == scores
+
+
+def test_nearly_collapsed_embeddings_are_told_apart_in_float32():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 1000)
+    spread = rng.normal(size=(10, 64))[labels] + rng.normal(size=(1000, 64))
+    rows = l2_normalize((1 + 1e-4 * spread).astype("float32"))
+    exact = retrieval(rows.astype("float64"), labels)["map_at_r"]
+    assert exact > 0.9
+    assert retrieval(rows, labels)["map_at_r"] == pytest.approx(exact, abs=1e-3)
