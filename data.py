@@ -2,8 +2,8 @@
 
 import dataclasses
 
-import keras
 import numpy as np
+import tensorflow as tf
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
@@ -156,7 +156,7 @@ def _digits():
     return train_images, train_labels, test_images, test_labels
 
 
-class Batches(keras.utils.PyDataset):
+class Batches:
     """Batches of a split: the same in the same order for the same seed, whatever the loss.
 
     Args:
@@ -171,14 +171,13 @@ class Batches(keras.utils.PyDataset):
     """
 
     def __init__(self, split, seed, sampler="balanced", augment=False, classes_per_batch=10, per_class=24):
-        super().__init__()
         if sampler not in SAMPLERS:
             raise ValueError(f"Unknown sampler: {sampler}. Valid: {', '.join(SAMPLERS)}")
         self.split, self.seed, self.sampler, self.augment = split, seed, sampler, augment
         self.classes_per_batch = min(classes_per_batch, len(np.unique(split.labels)))
         self.per_class = per_class
         self.epoch = -1
-        self.on_epoch_begin()
+        self.next_epoch()
 
     def __len__(self):
         return len(self.indices)
@@ -190,11 +189,34 @@ class Batches(keras.utils.PyDataset):
             images = shifted(images, np.random.default_rng([self.seed, self.epoch, step]))
         return images, chosen.labels
 
-    def on_epoch_begin(self):
+    def next_epoch(self):
         """Draws the batches of the next epoch."""
         self.epoch += 1
         rng = np.random.default_rng([self.seed, self.epoch])
         self.indices = SAMPLERS[self.sampler](self.split.labels, rng, self.classes_per_batch, self.per_class)
+
+
+def pipeline(batches, redraw=True):
+    """The batches as a `tf.data.Dataset` that makes them ahead of their use.
+
+    Args:
+        batches: `Batches`.
+        redraw: Whether each pass over the data set is the next epoch; if not, all are the same.
+    """
+
+    def one_pass():
+        if redraw:
+            batches.next_epoch()
+        for step in range(len(batches)):
+            yield batches[step]
+
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])
+    options = tf.data.Options()
+    # The tuner sleeps in steps that double, and every pass waits at its end for it to wake:
+    # an epoch would take up to twice as long as its work.
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature).prefetch(4)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(options)
 
 
 def balanced_indices(labels, rng, classes_per_batch, per_class):

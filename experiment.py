@@ -102,7 +102,7 @@ def run(settings, data, baseline, folder, command, progress):
         baseline: Arrays of the baseline's folder.
         folder: `RunFolder` of the run.
         command: The command line, for the record.
-        progress: Object with `batch()`, `epoch(number, logs)` and `stage(name)`.
+        progress: Object with `batches(count)`, `epoch(number, logs)` and `stage(name)`.
 
     Returns:
         The content of `metrics.json`.

@@ -109,8 +109,8 @@ class LiveProgress(contextlib.AbstractContextManager):
         self.name, self.detail, self.stages_left = name, "", STAGES
         self._show()
 
-    def batch(self):
-        self.bar.advance(self.task)
+    def batches(self, count):
+        self.bar.advance(self.task, count)
 
     def epoch(self, number, logs):
         self.detail = f"epoch {number}: loss {logs['loss']:.4f}, validation MAP@R {logs['val_map_at_r']:.4f}"

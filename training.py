@@ -8,13 +8,14 @@ import numpy as np
 import tensorflow as tf
 
 from dashboard import EpochScalars
-from data import Batches
+from data import Batches, pipeline
 from evaluation import class_means, l2_normalize, nearest_mean, retrieval
 from losses import LOSSES
 from models import MODELS, MetricModel
 from run_folder import cpu_info
 
 WEIGHT_DECAY = 0.05
+STEPS_PER_CALL = 8  # Training steps between two returns to Python.
 WARM_UP = 0.05  # Share of all steps.
 SETTLING_STEPS = 50  # Until then the averages of batch normalisation mean little.
 
@@ -53,7 +54,7 @@ def train(settings, data, run_path, progress):
         settings: `Settings` of the run.
         data: `Dataset`.
         run_path: Folder for `history.csv` and TensorBoard's scalars.
-        progress: Object with `batch()`, called after every batch, and `epoch(number, logs)`.
+        progress: Object with `batches(count)`, called when so many more are done, and `epoch(number, logs)`.
 
     Returns:
         The trained `MetricModel` and a dict of its timing.
@@ -66,15 +67,19 @@ def train(settings, data, run_path, progress):
     keras.utils.set_random_seed(settings.seed)
     model = build(settings, data)
     batches = Batches(data.train, settings.seed, settings.sampler, settings.augment)
-    model.compile(_optimizer(settings, len(batches)), jit_compile=False)  # XLA is slower on a CPU.
+    model.compile(
+        _optimizer(settings, len(batches)),
+        steps_per_execution=STEPS_PER_CALL,
+        jit_compile=False,  # XLA is slower on a CPU.
+    )
     best = keras.callbacks.EarlyStopping(
         "val_map_at_r", mode="max", patience=settings.epochs, restore_best_weights=True
     )
     health = Health(data.validation, settings)
     start = time.perf_counter()
     model.fit(
-        batches,
-        validation_data=Batches(data.validation, settings.seed, settings.sampler),
+        pipeline(batches),
+        validation_data=pipeline(Batches(data.validation, settings.seed, settings.sampler), redraw=False),
         epochs=settings.epochs,
         shuffle=False,  # The sampler does.
         verbose=0,
@@ -127,7 +132,10 @@ def build(settings, data):
 
 def embed(model, images):
     """Embeddings of images, `(n, embedding_dim)`."""
-    return model.predict(images, batch_size=1000, verbose=0)
+    # Not `predict`: it sets up a tf.data pipeline, with the tuner that `data.pipeline` turns off.
+    return np.concatenate(
+        [model.predict_on_batch(images[start : start + 1000]) for start in range(0, len(images), 1000)]
+    )
 
 
 def _optimizer(settings, steps_per_epoch):
@@ -211,8 +219,12 @@ class _Progress(keras.callbacks.Callback):
         super().__init__()
         self.progress = progress
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.done = 0
+
     def on_train_batch_end(self, batch, logs=None):
-        self.progress.batch()
+        self.progress.batches(batch + 1 - self.done)
+        self.done = batch + 1
 
     def on_epoch_end(self, epoch, logs=None):
         self.progress.epoch(epoch + 1, logs)

@@ -23,9 +23,10 @@ with hidden_start_up_noise():
     import numpy as np
     import tensorflow as tf
 
-    from data import Batches, Split
+    from data import Batches, Split, pipeline
     from losses import LOSSES
     from models import MetricModel, build_cnn, portable
+    from training import STEPS_PER_CALL
 
 STEPS = 100
 
@@ -37,14 +38,15 @@ def make_model(policy, keras_normalization):
     if keras_normalization:
         embedder = portable(embedder)
     model = MetricModel(embedder, LOSSES["softmax"](10, 64))
-    model.compile(keras.optimizers.AdamW(1e-3), jit_compile=False)
+    model.compile(keras.optimizers.AdamW(1e-3), steps_per_execution=STEPS_PER_CALL, jit_compile=False)
     return model
 
 
 def fit(batches, policy, keras_normalization=False):
     """Returns a function that trains for one epoch of the project's own pipeline."""
     model = make_model(policy, keras_normalization)
-    return lambda: model.fit(batches, epochs=1, shuffle=False, verbose=0)
+    dataset = pipeline(batches)
+    return lambda: model.fit(dataset, epochs=1, shuffle=False, verbose=0)
 
 
 def bare_step(batches, policy):

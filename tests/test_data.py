@@ -6,7 +6,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 import data
-from data import Batches, Split, load_dataset, make_dataset, part_of, shifted, stratified_sample
+from data import Batches, Split, load_dataset, make_dataset, part_of, pipeline, shifted, stratified_sample
 
 SHIFTS = {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
 
@@ -284,8 +284,8 @@ def test_the_same_seed_gives_the_same_batches_in_every_epoch(sampler, augment):
         for step in range(len(one)):
             np.testing.assert_array_equal(one[step][0], other[step][0])
             np.testing.assert_array_equal(one[step][1], other[step][1])
-        one.on_epoch_begin()
-        other.on_epoch_begin()
+        one.next_epoch()
+        other.next_epoch()
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -300,7 +300,7 @@ def test_every_epoch_has_other_batches(sampler):
     epochs = set()
     for _ in range(3):
         epochs.add(np.stack(epoch_of(batches)).tobytes())
-        batches.on_epoch_begin()
+        batches.next_epoch()
     assert len(epochs) == 3
 
 
@@ -314,9 +314,16 @@ def test_keras_draws_every_epoch_anew_and_asks_for_every_batch_of_it():
     batches = Recorded(split_of(20, 20, 20), 0, per_class=5)
     model = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Flatten(), keras.layers.Dense(3)])
     model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
-    model.fit(batches, epochs=3, shuffle=False, verbose=0)
-    trained = [(epoch, step) for epoch, step in asked if epoch > 0]  # Before it starts, Keras looks into epoch 0.
+    model.fit(pipeline(batches), epochs=3, shuffle=False, verbose=0)
+    trained = [(epoch, step) for epoch, step in asked if epoch > 0]  # Epoch 0 only shows the shapes.
     assert trained == [(epoch, step) for epoch in (1, 2, 3) for step in range(4)]
+
+
+def test_a_pipeline_that_does_not_redraw_gives_the_same_batches_every_time():
+    batches = Batches(split_of(20, 20, 20), 0, per_class=5)
+    passes = [[labels.numpy() for _, labels in pipeline(batches, redraw=False)] for _ in range(2)]
+    np.testing.assert_array_equal(passes[0], passes[1])
+    np.testing.assert_array_equal(passes[0], [batches[step][1] for step in range(len(batches))])
 
 
 @pytest.mark.parametrize("augment", [False, True])
@@ -361,7 +368,7 @@ def test_an_image_comes_back_only_after_all_others_of_its_class(counts, classes_
             of_class = drawn[split.labels[drawn] == label]
             rounds = [list(of_class[start : start + size]) for start in range(0, len(of_class), size)]
             assert all(len(set(numbers)) == len(numbers) for numbers in rounds)
-        batches.on_epoch_begin()
+        batches.next_epoch()
 
 
 def test_a_class_with_fewer_images_than_its_share_fills_its_place():
@@ -391,7 +398,7 @@ def test_shuffled_batches_leave_out_other_images_in_every_epoch():
     left_out = set()
     for _ in range(20):
         left_out.add(frozenset(range(125)) - frozenset(np.concatenate(epoch_of(batches))))
-        batches.on_epoch_begin()
+        batches.next_epoch()
     assert len(left_out) == 20
 
 

@@ -20,10 +20,10 @@ class Recorder:
     """Stands for the terminal: remembers what it was told."""
 
     def __init__(self):
-        self.batches, self.epochs = 0, []
+        self.done, self.epochs = 0, []
 
-    def batch(self):
-        self.batches += 1
+    def batches(self, count):
+        self.done += count
 
     def epoch(self, number, logs):
         self.epochs.append((number, dict(logs)))
@@ -64,7 +64,7 @@ def test_history_has_every_term_score_and_the_learning_rate_for_each_epoch(digit
     for column in ("val_loss", "val_softmax", "val_center", "val_map_at_r", "val_center_accuracy", "val_spread"):
         assert column in header.split(",")
     assert len(rows) == 2
-    assert recorder.batches == 2 * (500 // 240)
+    assert recorder.done == 2 * (500 // 240)
     assert [number for number, _ in recorder.epochs] == [1, 2]
 
 
