@@ -1,4 +1,4 @@
-"""All finished runs of a data set side by side: table, figures, SUMMARY.md. Reads the run folders alone."""
+"""The runs of a data set that share their settings, side by side. Reads the run folders alone."""
 
 import dataclasses
 import pathlib
@@ -81,7 +81,7 @@ def ended_runs(dataset_path, settings):
     shared = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
     runs, others = {}, 0
     for loss in LOSSES:
-        for path in sorted(pathlib.Path(dataset_path).glob(f"{loss}/seed-*")):
+        for path in sorted(pathlib.Path(dataset_path).glob(f"{loss}/seed-*"), key=_seed):
             run = RunFolder(path)
             if run.settings is None or run.metrics is None:
                 continue
@@ -91,6 +91,11 @@ def ended_runs(dataset_path, settings):
             else:
                 others += 1
     return {loss: found for loss, found in runs.items() if found}, others
+
+
+def _seed(path):
+    number = path.name.removeprefix("seed-")
+    return int(number) if number.isdecimal() else -1
 
 
 def _same_overrides(run, runs):
@@ -112,7 +117,8 @@ def _row(loss, runs):
 
 def best_rows(rows, score):
     """The losses with the best mean of a score, as shown with its digits; the raw pixels do not compete."""
-    shown = {row.loss: cell(row, score) for row in rows if row.loss != BASELINE and row.scores[score]}
+    competing = [row for row in rows if row.loss != BASELINE and row.scores[score]]
+    shown = {row.loss: float(cell(row, score).split()[0]) for row in competing}
     if len(shown) < 2:
         return set()
     best = (min if score in SMALLER_IS_BETTER else max)(shown.values())
@@ -138,8 +144,7 @@ def _save_results(dataset_path, runs):
         for loss, found in runs.items()
         for run in found
     ]
-    if table:
-        save_table(pathlib.Path(dataset_path) / "results.csv", table)
+    save_table(pathlib.Path(dataset_path) / "results.csv", table, ("loss", "seed", "status", *SCORES))
 
 
 def _summary(rows, settings, others):
@@ -200,17 +205,23 @@ def _tsne_figure(title, runs, settings):
                 "coordinates": arrays["tsne_test"],
                 "labels": labels[sample],
                 "mistakes": (arrays["test_predictions"] != labels)[sample] if "test_predictions" in arrays else None,
-                "title": f"{name}   MAP@R {scores['map_at_r']:.3f}",
+                "title": f"{name}{_seed_note(runs, run)}   MAP@R {scores['map_at_r']:.3f}",
                 "caption": _panel_caption(run.metrics["tsne"], scores),
             }
         )
     note = (
         f"{facts['n']:,} test images, perplexity {facts['perplexity']:g}, {facts['iterations']:,} iterations, "
-        f"seed {facts['seed']}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours "
+        f"t-SNE seed {facts['seed']}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours "
         "kept say how faithful a panel is. 5-NN, nearest mean and MAP@R are measured on all test images in the "
-        "full space: they decide, not the picture.",
+        "full space: they decide, not the picture."
     )
     return comparison_tsne_figure(title, panels, CLASS_NAMES[settings["dataset"]], note)
+
+
+def _seed_note(runs, run):
+    """The seed of the run shown, where it is not the one of all."""
+    seeds = {other.metrics["seed"] for other in runs.values() if "seed" in other.metrics}
+    return f" (seed {run.metrics['seed']})" if len(seeds) > 1 and "seed" in run.metrics else ""
 
 
 def _distances_figure(title, runs):

@@ -186,7 +186,7 @@ class Batches:
         chosen = self.split[self.indices[step]]
         images = chosen.images
         if self.augment:
-            images = shifted(images, np.random.default_rng([self.seed, self.epoch, step]))
+            images = shifted(images, np.random.default_rng([self.seed, self.epoch, step + 1]))
         return images, chosen.labels
 
     def next_epoch(self):

@@ -140,7 +140,7 @@ def _judge(settings, data, baseline, folder, model, timing, progress):
     train, test = l2_normalize(embeddings["train"]), l2_normalize(embeddings["test"])
     means = class_means(train, data.train.labels)
     predictions = nearest_mean(test, means) if logits is None else np.argmax(logits, axis=1)
-    scores = evaluate(train, data.train.labels, test, data.test.labels, logits)
+    scores = evaluate(embeddings["train"], data.train.labels, embeddings["test"], data.test.labels, logits)
     same, different = pair_distances(test, data.test.labels, DISTANCE_BINS)
 
     maps, arrays = _maps({"test": test, "train": train}, baseline, settings, progress)
@@ -198,7 +198,7 @@ def _map(points, layout, settings):
 def map_caption(facts):
     """What a t-SNE map was made with and how far to trust it, in one line."""
     return (
-        f"n {facts['n']:,} · perplexity {facts['perplexity']:g} · seed {facts['seed']} · "
+        f"n {facts['n']:,} · perplexity {facts['perplexity']:g} · t-SNE seed {facts['seed']} · "
         f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}"
     )
 

@@ -4,7 +4,7 @@ import dataclasses
 import shlex
 import sys
 
-from quiet import hidden_start_up_noise
+from startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     from comparison import baseline_folder, best_rows, cell, compare, run_folder
@@ -42,17 +42,21 @@ def main(arguments=None):
             data = part_of(data, *QUICK_IMAGES)
         check(settings, data)
         done = [s for s in settings if folder_of(dataset_path, s).is_done(dataclasses.asdict(s), options.overwrite)]
-        baseline_folder(dataset_path).is_done(baseline_settings(settings[0]), options.overwrite)
+        baseline_done = baseline_folder(dataset_path).is_done(baseline_settings(settings[0]), options.overwrite)
     except (SourceError, ConflictError, ValueError) as error:
         terminal.error(str(error))
         return 2
+    except KeyboardInterrupt:
+        terminal.say("Interrupted.")
+        return 130
     terminal.plan(data, settings, reason, dataset_path, done)
     try:
         pending = [s for s in settings if s not in done]
-        train_all(pending, data, dataset_path, command, options.overwrite, terminal)
+        if pending or not baseline_done:
+            train_all(pending, settings[0], data, dataset_path, command, baseline_done, terminal)
         status = 0
     except KeyboardInterrupt:
-        terminal.say("Interrupted. Finished runs are kept; the same command goes on from there.")
+        terminal.say("Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there.")
         status = 130
     if baseline_folder(dataset_path).metrics:
         failed = report(dataset_path, settings, terminal)
@@ -80,16 +84,14 @@ def folder_of(dataset_path, settings):
     return run_folder(dataset_path, settings.loss, settings.seed)
 
 
-def train_all(pending, data, dataset_path, command, overwrite, terminal):
-    """Runs what is to be run, the baseline first."""
-    if not pending:
-        return
-    batches = len(Batches(data.train, 0, pending[0].sampler)) * pending[0].epochs
+def train_all(pending, shared, data, dataset_path, command, baseline_done, terminal):
+    """Runs what is to be run, the baseline first; `shared` are the settings of any run."""
+    batches = len(Batches(data.train, 0, shared.sampler)) * shared.epochs
     with terminal.progress(len(pending), batches) as progress:
         baseline = baseline_folder(dataset_path)
-        if not baseline.is_done(baseline_settings(pending[0]), overwrite):
+        if not baseline_done:
             progress.start("raw pixels")
-            run_baseline(pending[0], data, baseline, command)
+            run_baseline(shared, data, baseline, command)
             progress.line(f"raw pixels: {scores_line(baseline.metrics['test'])}")
         arrays = baseline.arrays()
         for settings in pending:

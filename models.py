@@ -123,7 +123,9 @@ class MetricModel(keras.Model):
         self.term_weights = {name: weight for name, (weight, _) in terms.items()}
         self.terms = {name: loss for name, (_, loss) in terms.items()}
         self.trackers = {name: keras.metrics.Mean(name=name) for name in terms}
-        self.classifier = next((loss for loss in self.terms.values() if hasattr(loss, "logits")), None)
+        self.classifier = next(
+            (loss for weight, loss in terms.values() if weight > 0 and hasattr(loss, "logits")), None
+        )
         if self.classifier is not None:
             self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="head_accuracy")
 

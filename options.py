@@ -15,6 +15,9 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
 
 
+DESCRIPTION = "Trains one network under several losses and shows what each does to the embedding."
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one message, without the list of all flags before it."""
 
@@ -28,30 +31,36 @@ def parse_options(arguments=None):
     Returns:
         Namespace with the flags, and `overrides`: dict from a loss to its changed arguments.
     """
-    parser = Parser(prog="main.py", description=__doc__.split(":")[0], formatter_class=_Help, allow_abbrev=False)
+    parser = Parser(prog="main.py", description=DESCRIPTION, allow_abbrev=False)
     add = parser.add_argument
     add("--dataset", default="mnist", type=_one_of("dataset", DATASETS), metavar="NAME",
-        help=f"{', '.join(DATASETS)}")  # fmt: skip
+        help=f"{', '.join(DATASETS)} (mnist)")  # fmt: skip
     add("--losses", nargs="+", default=list(DEFAULT_LOSSES), type=_one_of("loss", (*LOSSES, "all")), metavar="NAME",
-        help=f"all, or any of {', '.join(LOSSES)}")  # fmt: skip
+        help=f"all, or any of {', '.join(LOSSES)} ({' '.join(DEFAULT_LOSSES)})")  # fmt: skip
     add("--epochs", type=_at_least(int, 1), metavar="N",
         help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())})")  # fmt: skip
-    add("--seeds", type=_at_least(int, 1), default=1, metavar="N", help="train with seeds 0 to N - 1")
-    add("--embedding-dim", type=_at_least(int, 1), default=64, metavar="D", help="length of an embedding")
-    add("--model", default="cnn", type=_one_of("model", MODELS), metavar="NAME", help=f"{', '.join(MODELS)}")
+    add("--seeds", type=_at_least(int, 1), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
+    add("--embedding-dim", type=_at_least(int, 2), default=64, metavar="D", help="length of an embedding (64)")
+    add("--model", default="cnn", type=_one_of("model", MODELS), metavar="NAME", help=f"{', '.join(MODELS)} (cnn)")
     add("--sampler", default="balanced", type=_one_of("sampler", SAMPLERS), metavar="NAME",
-        help="balanced: every class equally often in each batch; shuffle: plain shuffling")  # fmt: skip
+        help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
     add("--augment", action="store_true", help="shift training images by up to 2 pixels")
-    add("--learning-rate", type=_above_zero, default=Settings.learning_rate, metavar="X", help="its peak")
+    add(
+        "--learning-rate",
+        type=_above_zero,
+        default=Settings.learning_rate,
+        metavar="X",
+        help=f"its peak ({Settings.learning_rate:g})",
+    )
     add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE", dest="changes",
         help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
     add("--precision", default="auto", type=_one_of("precision", PRECISIONS), metavar="NAME",
-        help=f"{', '.join(PRECISIONS)}")  # fmt: skip
+        help=f"{', '.join(PRECISIONS)} (auto)")  # fmt: skip
     add("--perplexity", type=_at_least(float, 2), default=Settings.perplexity, metavar="X",
-        help="neighbours that t-SNE balances")  # fmt: skip
+        help=f"neighbours that t-SNE balances ({Settings.perplexity:g})")  # fmt: skip
     add("--tsne-iterations", type=_at_least(int, 300), default=Settings.tsne_iterations, metavar="N",
-        help="steps of t-SNE")  # fmt: skip
-    add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go")
+        help=f"steps of t-SNE ({Settings.tsne_iterations})")  # fmt: skip
+    add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
     options = parser.parse_args(arguments)
@@ -117,10 +126,6 @@ def make_settings(options):
         for loss in options.losses
     ]
     return settings, reason
-
-
-class _Help(argparse.ArgumentDefaultsHelpFormatter):
-    pass
 
 
 def _one_of(kind, valid):

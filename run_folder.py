@@ -11,10 +11,11 @@ import pathlib
 import platform
 import shutil
 import subprocess
+import zipfile
 
 import numpy as np
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "tensorboard")
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")
 
 
 class ConflictError(Exception):
@@ -47,10 +48,10 @@ def save_figure(path, figure):
         figure.savefig(temporary, format="png")
 
 
-def save_table(path, rows):
-    """Writes a list of dicts with the same keys as CSV."""
+def save_table(path, rows, columns):
+    """Writes a list of dicts as CSV."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, rows[0].keys(), lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     with whole_file(path) as temporary:
@@ -71,8 +72,11 @@ class RunFolder:
 
     @property
     def metrics(self):
-        """The content of `metrics.json`, or None for a run that did not end."""
-        return _read_json(self.path / "metrics.json") or None
+        """The content of `metrics.json`; None for a run that did not end, or whose files were damaged since."""
+        metrics = _read_json(self.path / "metrics.json")
+        if metrics.get("status") == "finished" and not zipfile.is_zipfile(self.path / "embeddings.npz"):
+            return None
+        return metrics if "status" in metrics else None
 
     def arrays(self):
         """The arrays of `embeddings.npz`, as a dict."""

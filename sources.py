@@ -108,7 +108,7 @@ def _read_cached(name, folder, file):
         content = path.read_bytes()
         content = gzip.decompress(content) if path.suffix == ".gz" else content
         _verify(name, file, content)
-    except (OSError, EOFError, ValueError, zlib.error, SourceError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error, SourceError) as error:
         # Out of the way: Keras, which does not check this file, would take it for good.
         with contextlib.suppress(OSError):
             path.rename(path.with_name(f"{path.name}.damaged"))

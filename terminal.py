@@ -96,7 +96,9 @@ class LiveProgress(contextlib.AbstractContextManager):
             disable=not console.is_terminal,
             transient=True,
         )
-        self.task = self.bar.add_task("", total=runs * (batches + self.after_training))
+        self.per_run = batches + self.after_training
+        self.finished = 0
+        self.task = self.bar.add_task("", total=max(1, runs) * self.per_run)
 
     def __enter__(self):
         self.bar.start()
@@ -106,7 +108,7 @@ class LiveProgress(contextlib.AbstractContextManager):
         self.bar.stop()
 
     def start(self, name):
-        self.name, self.detail, self.stages_left = name, "", STAGES
+        self.name, self.detail = name, ""
         self._show()
 
     def batches(self, count):
@@ -120,13 +122,13 @@ class LiveProgress(contextlib.AbstractContextManager):
 
     def stage(self, name):
         self.detail = name
-        self.stages_left -= 1
         self.bar.advance(self.task, self.after_training / STAGES)
         self._show()
 
     def finish(self, line):
-        """Ends a run with a line that stays."""
-        self.bar.advance(self.task, self.stages_left * self.after_training / STAGES)
+        """Ends a run, which may have stopped early, with a line that stays."""
+        self.finished += 1
+        self.bar.update(self.task, completed=self.finished * self.per_run)
         self.line(line)
 
     def line(self, text):

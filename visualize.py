@@ -111,7 +111,7 @@ def comparison_tsne_figure(title, panels, class_names, note):
         title: Title of the figure.
         panels: List of dicts of `draw_tsne`'s arguments but `class_names`.
         class_names: One name per class.
-        note: What all panels share, for the last cell.
+        note: What all panels share, a paragraph for the last cell.
     """
     cells = len(panels) + 1
     columns = cells if cells <= 3 else min(4, math.ceil(math.sqrt(cells)))
@@ -135,7 +135,7 @@ def _draw_key(axes, class_names, note):
     ]
     handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
     axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=11, frameon=False, borderaxespad=0)
-    text = "\n\n".join(textwrap.fill(paragraph, 50) for paragraph in (*note, HOW_TO_READ))
+    text = "\n\n".join(textwrap.fill(paragraph, 50) for paragraph in (note, HOW_TO_READ))
     axes.text(0, 0, text, transform=axes.transAxes, fontsize=10.5, color=MUTED, va="bottom", linespacing=1.35)
 
 

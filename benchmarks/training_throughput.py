@@ -2,10 +2,10 @@
 
     python benchmarks/training_throughput.py
 
-Every variant trains the same network on the same batches of random images, in turn, several
-times over: compare the ratios, not the absolute numbers. `bare step` is the upper bound: one
-compiled TensorFlow function called in a loop on a batch that is already there, without Keras'
-`fit`, callbacks, metrics or data pipeline.
+Every variant trains the same network on batches of random images of the same size, in turn,
+several times over: compare the ratios, not the absolute numbers. `bare step` is the upper
+bound: one compiled TensorFlow function called in a loop on a batch that is already there,
+without Keras' `fit` and data pipeline.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from quiet import hidden_start_up_noise
+from startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import keras
@@ -85,7 +85,7 @@ def main():
     images = rng.integers(0, 256, (240 * STEPS, 28, 28, 1), np.uint8)
     batches = Batches(Split(images, rng.permutation(np.arange(len(images)) % 10).astype(np.int32)), seed=0)
     variants = {
-        "fit, fused normalisation, bfloat16 (the default)": fit(batches, "mixed_bfloat16"),
+        "fit, fused normalisation, bfloat16": fit(batches, "mixed_bfloat16"),
         "bare step, fused normalisation, bfloat16": bare_step(batches, "mixed_bfloat16"),
         "fit, Keras normalisation, bfloat16": fit(batches, "mixed_bfloat16", keras_normalization=True),
         "fit, fused normalisation, float32": fit(batches, "float32"),

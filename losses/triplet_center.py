@@ -72,8 +72,8 @@ class TripletCenterLoss(keras.Layer):
         violations = _half_squared(own_offsets) + self.margin - _half_squared(other_offsets)  # (batch,)
         if training:
             active = ops.cast(ops.expand_dims(violations > 0, axis=-1), embeddings.dtype)  # (batch, 1)
-            own_step = self._mean_offset(labels, ops.stop_gradient(own_offsets), active)
-            other_step = self._mean_offset(nearest, ops.stop_gradient(other_offsets), active)
+            own_step = self._damped_mean(labels, ops.stop_gradient(own_offsets), active)
+            other_step = self._damped_mean(nearest, ops.stop_gradient(other_offsets), active)
             self.centers.assign_add(self.center_rate * (own_step - other_step))
         return ops.mean(ops.relu(violations))
 
@@ -87,7 +87,7 @@ class TripletCenterLoss(keras.Layer):
         own = ops.one_hot(labels, self.centers.shape[0], dtype="bool")
         return ops.argmin(ops.where(own, ops.full_like(distances, 1e30), distances), axis=-1)
 
-    def _mean_offset(self, classes, offsets, active):
+    def _damped_mean(self, classes, offsets, active):
         """Sum of the active offsets of each class over one more than their number, `(num_classes, embedding_dim)`."""
         num_classes = self.centers.shape[0]
         sums = ops.segment_sum(active * offsets, classes, num_segments=num_classes)

@@ -1,6 +1,6 @@
 """Silence of native libraries, and a clean Keras for every test."""
 
-from quiet import hidden_start_up_noise
+from startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import keras

@@ -119,6 +119,14 @@ def test_the_same_command_again_skips_everything_and_says_so(runs, capsys):
     assert contents(runs / "digits" / "center") == before
 
 
+def test_a_lost_baseline_is_made_again(runs, capsys):
+    (runs / "digits" / "raw_pixels" / "embeddings.npz").unlink()
+    assert main([*FAST, "--runs", str(runs)]) == 0
+    output = capsys.readouterr().out
+    assert "raw pixels: 5-NN" in output
+    assert "digits, test images" in output
+
+
 def test_other_settings_are_refused_before_anything_is_replaced(runs, capsys):
     before = contents(runs)
     assert main([*FAST, "--epochs", "3", "--runs", str(runs)]) == 2

@@ -92,7 +92,7 @@ def test_values_take_the_type_of_the_default(change, expected):
         ("--epochs 0", ["--epochs", "at least 1", "0"]),
         ("--epochs two", ["--epochs", "whole number", "two"]),
         ("--seeds 0", ["--seeds", "at least 1"]),
-        ("--embedding-dim -3", ["--embedding-dim", "at least 1", "-3"]),
+        ("--embedding-dim 1", ["--embedding-dim", "at least 2", "1"]),
         ("--learning-rate 0", ["--learning-rate", "above 0"]),
         ("--learning-rate nan", ["--learning-rate", "nan"]),
         ("--perplexity 1", ["--perplexity", "at least 2"]),

@@ -96,7 +96,7 @@ def test_arrays_round_trip(tmp_path):
 
 def test_table_round_trip(tmp_path):
     rows = [{"loss": 'a, "b"', "score": "0.5"}, {"loss": "two\nlines é", "score": ""}]
-    save_table(tmp_path / "results.csv", rows)
+    save_table(tmp_path / "results.csv", rows, ("loss", "score"))
     with open(tmp_path / "results.csv", newline="") as file:
         assert list(csv.DictReader(file)) == rows
     assert (tmp_path / "results.csv").read_bytes().startswith(b"loss,score\n")
@@ -104,7 +104,7 @@ def test_table_round_trip(tmp_path):
 
 
 def test_table_has_an_empty_cell_for_none(tmp_path):
-    save_table(tmp_path / "results.csv", [{"loss": "center", "score": None}])
+    save_table(tmp_path / "results.csv", [{"loss": "center", "score": None}], ("loss", "score"))
     assert (tmp_path / "results.csv").read_text() == "loss,score\ncenter,\n"
 
 
@@ -128,6 +128,7 @@ def folder(tmp_path):
 @pytest.fixture
 def finished(folder):
     folder.start(SETTINGS, COMMAND)
+    save_arrays(folder.path / "embeddings.npz", class_means=np.zeros(3))
     save_json(folder.path / "metrics.json", {"status": "finished"})
     return folder
 
@@ -186,7 +187,7 @@ def test_a_foreign_folder_is_refused_with_the_way_out(folder):
 def test_overwriting_is_never_done(finished):
     assert not finished.is_done(SETTINGS, overwrite=True)
     assert not finished.is_done(SETTINGS | {"seed": 1}, overwrite=True)
-    assert names(finished.path) == ["config.json", "metrics.json"]  # Asking deletes nothing.
+    assert names(finished.path) == ["config.json", "embeddings.npz", "metrics.json"]  # Asking deletes nothing.
 
 
 every_damage = pytest.mark.parametrize("content", [b"", b'{"settings": {"loss"', b"\xff\xfe"])
@@ -212,6 +213,13 @@ def test_a_folder_gives_back_settings_and_metrics(finished):
     assert finished.metrics == {"status": "finished"}
 
 
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PK")])
+def test_a_finished_run_without_its_arrays_is_to_be_done_again(finished, damage):
+    damage(finished.path / "embeddings.npz")
+    assert finished.metrics is None
+    assert not finished.is_done(SETTINGS, overwrite=False)
+
+
 def test_a_missing_folder_has_no_settings_and_no_metrics(folder):
     assert folder.settings is None
     assert folder.metrics is None
@@ -234,7 +242,7 @@ def test_config_holds_what_a_result_depends_on(folder):
 
 def test_environment_names_versions_and_machine():
     facts = environment()
-    modules = ("tensorflow", "keras", "numpy", "sklearn", "matplotlib", "tensorboard")
+    modules = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tensorboard")
     found = {name: importlib.import_module(name).__version__ for name in modules}
     found = {"python": platform.python_version(), "scikit-learn": found.pop("sklearn")} | found
     assert facts["versions"] == found

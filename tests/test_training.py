@@ -8,7 +8,7 @@ import pytest
 
 from data import load_dataset, part_of
 from run_folder import cpu_info
-from training import Failure, Settings, build, choose_precision, embed, train
+from training import SETTLING_STEPS, Failure, Settings, build, choose_precision, embed, train
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,9 @@ def test_a_loss_that_stays_at_its_margin_is_named(digits, tmp_path):
 
 
 def test_a_healthy_run_is_no_failure(digits, tmp_path):
-    train(settings("triplet"), digits, tmp_path, Recorder())
+    run = dataclasses.replace(settings("triplet"), epochs=30)
+    train(run, digits, tmp_path, Recorder())
+    assert run.epochs * (500 // 240) > SETTLING_STEPS  # Else nothing would have been judged.
 
 
 def test_precision_auto_gives_a_policy_and_a_reason():

@@ -273,7 +273,7 @@ TSNE_CAPTION = (
 NOTE = (
     "2,000 test images, perplexity 12.5, 1,000 iterations, seed 0; embeddings L2-normalised. KL and the share of the "
     "10 nearest neighbours kept say how faithful a panel is. 5-NN, nearest mean and MAP@R are measured on all test "
-    "images in the full space: they decide, not the picture.",
+    "images in the full space: they decide, not the picture."
 )
 
 

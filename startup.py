@@ -1,4 +1,4 @@
-"""TensorFlow's start-up messages, kept from the user. Imports no TensorFlow itself."""
+"""What has to be set before TensorFlow and scikit-learn are imported, and the noise of importing them."""
 
 import contextlib
 import logging
@@ -6,6 +6,8 @@ import os
 import sys
 import tempfile
 
+# Threads of t-SNE that wait for each other by spinning take several times as long beside any other program.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Errors only.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its own model: no cause for warnings.
 
