@@ -131,7 +131,7 @@ def run(settings, data, baseline, folder, command, progress):
 
 def _judge(settings, data, baseline, folder, model, timing, progress):
     """Everything after training: scores, maps, pictures, files. Returns the entries of `metrics.json`."""
-    progress.stage("embedding the images")
+    progress.stage("embedding")
     embeddings = {"train": embed(model, data.train.images), "test": embed(model, data.test.images)}
     logits = None if model.classifier is None else convert_to_numpy(model.classifier.logits(embeddings["test"]))
     _save_model(folder, model)
@@ -215,7 +215,8 @@ def _figures(settings, data, scores, maps, arrays, predictions, pairs):
             labels=labels[part][arrays[INDICES[part]]],
             class_names=data.class_names,
             mistakes=wrong[arrays[INDICES["test"]]] if part == "test" else None,
-            caption=f"{map_caption(maps[part])}\nfull space, all test images: {scores_line(scores)}",
+            caption=f"{map_caption(maps[part])}{' · × misclassified' if part == 'test' else ''}\n"
+            f"full space, all test images: {scores_line(scores)}",
         )
         for part in ("test", "train")
     }
@@ -228,6 +229,7 @@ def _figures(settings, data, scores, maps, arrays, predictions, pairs):
         data.test.labels,
         predictions,
         data.class_names,
+        "the loss's own classifier" if scores["head_accuracy"] is not None else "the nearest class mean",
     )
     return figures
 

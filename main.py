@@ -41,9 +41,10 @@ def main(arguments=None):
         if options.quick:
             data = part_of(data, *QUICK_IMAGES)
         check(settings, data)
+        dataset_path.mkdir(exist_ok=True)
         done = [s for s in settings if folder_of(dataset_path, s).is_done(dataclasses.asdict(s), options.overwrite)]
         baseline_done = baseline_folder(dataset_path).is_done(baseline_settings(settings[0]), options.overwrite)
-    except (SourceError, ConflictError, ValueError) as error:
+    except (SourceError, ConflictError, ValueError, OSError) as error:
         terminal.error(str(error))
         return 2
     except KeyboardInterrupt:
@@ -122,7 +123,7 @@ def report(dataset_path, settings, terminal):
     quick = "QUICK · " if settings[0].quick else ""
     terminal.results(f"{quick}{settings[0].dataset}, test images", ["loss", *COLUMNS, "train\ns"], lines)
     if others:
-        terminal.say(f"{others} runs with other settings in {dataset_path} are left out.")
+        terminal.say(f"Left out, as their settings differ: {others} of the runs in {dataset_path}.")
     terminal.say(
         f"* best of its column. Pictures: {dataset_path}/comparison_tsne.png, {dataset_path}/comparison_distances.png\n"
         f"TensorBoard: tensorboard --logdir {dataset_path.parent}"

@@ -21,6 +21,8 @@ def hidden_start_up_noise():
         os.dup2(noise.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise SystemExit(130) from None
         except BaseException:
             noise.seek(0)
             os.write(real, noise.read())

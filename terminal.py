@@ -6,7 +6,7 @@ import os
 import tensorflow as tf
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -43,7 +43,7 @@ class Terminal:
         quick = "QUICK: a first look on part of the data, not a result\n" if first.quick else ""
         self.say(
             f"{quick}data       {data.name}: {sizes} images, {data.num_classes} classes\n"
-            f"losses     {losses}; {seeds} seed{'s' * (seeds > 1)}, {first.epochs} epochs\n"
+            f"losses     {losses}; {seeds} seed{'s' * (seeds > 1)}, {first.epochs} epoch{'s' * (first.epochs > 1)}\n"
             f"network    {first.model}, {first.embedding_dim}-dimensional embedding\n"
             f"precision  {first.precision}: {reason}\n"
             f"device     {device()}\n"
@@ -64,9 +64,11 @@ class Terminal:
             headers: Column names.
             rows: List of lists of `(text, whether it is the best of its column)`.
         """
-        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+        table = Table(
+            title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=0
+        )
         for number, header in enumerate(headers):
-            table.add_column(header, justify="right" if number else "left", no_wrap=True)
+            table.add_column(header, justify="right" if number else "left", no_wrap=number > 0, overflow="fold")
         for row in rows:
             table.add_row(*(_marked(text, best) for text, best in row))
         self.console.print(table, soft_wrap=False)
@@ -75,7 +77,7 @@ class Terminal:
 def _marked(text, best):
     """A cell, the best of its column with a star; every line as wide as the star makes the first."""
     first, *rest = text.split("\n")
-    lines = [f"{first} *" if best else f"{first}  ", *(f"{line}  " for line in rest)]
+    lines = [f"{first}*" if best else f"{first} ", *(f"{line} " for line in rest)]
     return Text("\n".join(lines), "bold green" if best else "")
 
 
@@ -87,11 +89,10 @@ class LiveProgress(contextlib.AbstractContextManager):
         self.after_training = max(STAGES, round(AFTER_TRAINING * batches))
         self.bar = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=10),
             TextColumn("{task.percentage:3.0f} %"),
-            TimeElapsedColumn(),
-            TextColumn("left:"),
             TimeRemainingColumn(),
+            TextColumn("left"),
             console=console,
             disable=not console.is_terminal,
             transient=True,
@@ -115,10 +116,11 @@ class LiveProgress(contextlib.AbstractContextManager):
         self.bar.advance(self.task, count)
 
     def epoch(self, number, logs):
-        self.detail = f"epoch {number}: loss {logs['loss']:.4f}, validation MAP@R {logs['val_map_at_r']:.4f}"
+        self.detail = f"epoch {number}, MAP@R {logs['val_map_at_r']:.3f}"  # Short: 80 columns must do.
         self._show()
         if not self.console.is_terminal:
-            self.line(f"  {self.name} {self.detail}")
+            scores = f"loss {logs['loss']:.4f}, validation MAP@R {logs['val_map_at_r']:.4f}"
+            self.line(f"  {self.name} epoch {number}: {scores}")
 
     def stage(self, name):
         self.detail = name

@@ -88,7 +88,7 @@ def train(settings, data, run_path, progress):
             best,
             keras.callbacks.CSVLogger(run_path / "history.csv"),
             EpochScalars(run_path),
-            _Progress(progress),
+            _Progress(progress, len(batches)),
         ],
     )
     seconds = time.perf_counter() - start
@@ -215,16 +215,18 @@ def _spread(embeddings):
 
 
 class _Progress(keras.callbacks.Callback):
-    def __init__(self, progress):
+    def __init__(self, progress, batches_per_epoch):
         super().__init__()
         self.progress = progress
+        self.batches_per_epoch = batches_per_epoch
 
     def on_epoch_begin(self, epoch, logs=None):
         self.done = 0
 
     def on_train_batch_end(self, batch, logs=None):
-        self.progress.batches(batch + 1 - self.done)
-        self.done = batch + 1
+        done = min(batch + 1, self.batches_per_epoch)  # Keras counts whole calls of several steps.
+        self.progress.batches(done - self.done)
+        self.done = done
 
     def on_epoch_end(self, epoch, logs=None):
         self.progress.epoch(epoch + 1, logs)

@@ -20,7 +20,7 @@ HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
     "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can). "
-    "All maps of a data set show the same images and start from the same layout."
+    "Maps of the same images start from the same layout."
 )
 
 
@@ -70,18 +70,17 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     right = np.random.default_rng(0).permutation(np.flatnonzero(~mistakes))  # No class is drawn over another.
     axes.scatter(*coordinates[right].T, s=7, c=colors[labels[right]], alpha=0.6, linewidths=0)
     axes.scatter(*coordinates[mistakes].T, s=26, c=colors[labels[mistakes]], marker="x", linewidths=1.3)
-    for label in np.unique(labels):
-        x, y = _medoid(coordinates[labels == label])
-        axes.text(
-            x, y, class_names[label], color=INK, fontsize=11, weight="bold", ha="center", va="center",
-            path_effects=HALO,
-        )  # fmt: skip
     # A square box around all points, so that every panel has the same shape.
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     half = 0.54 * (high - low).max()
     axes.set_xlim(*((low + high)[0] / 2 + np.array([-half, half])))
     axes.set_ylim(*((low + high)[1] / 2 + np.array([-half, half])))
     axes.set_box_aspect(1)
+    for label, (x, y) in _label_places(coordinates, labels, class_names, half).items():
+        axes.text(
+            x, y, class_names[label], color=INK, fontsize=11, weight="bold", ha="center", va="center",
+            path_effects=HALO,
+        )  # fmt: skip
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#cccccc")
@@ -89,10 +88,23 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     axes.set_xlabel(caption, fontsize=10, color=MUTED, loc="left")
 
 
-def _medoid(points):
-    """The point with the least total distance to the others: inside a cluster where a mean need not be."""
-    distances = np.linalg.norm(points[:, None] - points[None], axis=-1)
-    return points[distances.sum(axis=1).argmin()]
+def _label_places(coordinates, labels, class_names, half):
+    """Where each class is named: at the most central of its points whose name covers no other name.
+
+    A real point, as the mean of a class may lie outside of it. `half` is half the width of the panel.
+    """
+    width, height = 0.055 * half, 0.1 * half  # Of a letter, and of a line, at the size the panels have.
+    places = {}
+    for label in np.unique(labels):
+        points = coordinates[labels == label]
+        distances = np.linalg.norm(points[:, None] - points[None], axis=-1).sum(axis=1)
+        central = points[distances.argsort()]
+        free = np.ones(len(central), bool)
+        for other, place in places.items():
+            letters = (len(class_names[label]) + len(class_names[other])) / 2
+            free &= (np.abs(central - place) > (width * letters, height)).any(axis=1)
+        places[label] = central[free.argmax()]  # The most central of all, if none is free.
+    return places
 
 
 def tsne_figure(title, **panel):
@@ -168,14 +180,14 @@ def distances_figure(title, rows, bins):
         draw_distances(axes, bins, **row)
     grid[0].legend(loc="upper right", fontsize=8, frameon=False)
     grid[-1].set_xlabel(
-        "Euclidean distance between two test images, on L2-normalised embeddings (every pair)",
+        "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1",
         fontsize=9,
         color=MUTED,
     )
     return figure
 
 
-def confusion_figure(title, labels, predictions, class_names):
+def confusion_figure(title, labels, predictions, class_names, classifier):
     """Confusion matrix in counts; the colour shows the share of the row's class, mistakes made visible."""
     counts = confusion_matrix(labels, predictions, labels=range(len(class_names)))
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
@@ -191,7 +203,7 @@ def confusion_figure(title, labels, predictions, class_names):
     axes.set_yticks(range(len(class_names)), class_names)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("predicted", color=MUTED)
+    axes.set_xlabel(f"predicted by {classifier}", color=MUTED)
     axes.set_ylabel("true", color=MUTED)
     axes.set_title(textwrap.fill(title, 54), fontsize=11, color=INK, loc="left", weight="bold")
     return figure

@@ -148,6 +148,12 @@ def test_a_perplexity_above_the_number_of_points_is_refused(tmp_path, capsys):
     assert "must be below the 400 images" in capsys.readouterr().err
 
 
+def test_a_file_in_the_place_of_the_results_is_refused(tmp_path, capsys):
+    (tmp_path / "digits").write_text("")
+    assert main([*FAST, "--runs", str(tmp_path)]) == 2
+    assert str(tmp_path / "digits") in capsys.readouterr().err
+
+
 def test_no_reachable_source_is_said_with_reasons_and_remedies(tmp_path, monkeypatch, capsys):
     def unreachable(name):
         raise OSError("no network")
