@@ -175,7 +175,7 @@ def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys
     assert metrics["failure"].startswith("diverged")
     output = capsys.readouterr().out
     assert "triplet seed 0: FAILED, diverged" in output
-    assert "triplet (seed 0 FAILED)" in output.split("digits, test images")[1]
+    assert "triplet (triplet_weight=1e+38) (seed 0 FAILED)" in output.split("digits, test images")[1]
     assert (tmp_path / "digits" / "softmax" / "seed-0" / "metrics.json").exists()
 
 
