@@ -6,8 +6,8 @@ import keras
 import numpy as np
 import pytest
 
+import training
 from data import load_dataset, part_of
-from run_folder import cpu_info
 from training import SETTLING_STEPS, Failure, Settings, build, choose_precision, embed, train
 
 
@@ -121,12 +121,21 @@ def test_a_healthy_run_is_no_failure(digits, tmp_path):
     assert run.epochs * (500 // 240) > SETTLING_STEPS  # Else nothing would have been judged.
 
 
-def test_precision_auto_gives_a_policy_and_a_reason():
-    policy, reason = choose_precision("auto")
-    flags = cpu_info().get("flags", "").split()
-    fast = bool({"amx_bf16", "avx512_bf16"} & set(flags))
-    assert policy == ("mixed_bfloat16" if fast else "float32")
-    assert "processor" in reason or "GPU" in reason
+@pytest.mark.parametrize(
+    ("flags", "policy", "told"),
+    [
+        ("sse2 amx_bf16 avx512_bf16", "mixed_bfloat16", "AMX"),
+        ("sse2 avx512_bf16", "mixed_bfloat16", "AVX512-BF16"),
+        ("sse2 avx2", "float32", "no fast bfloat16"),
+        ("", "float32", "no fast bfloat16"),
+    ],
+)
+def test_precision_auto_follows_the_processor_and_says_why(flags, policy, told, monkeypatch):
+    monkeypatch.setattr(training, "cpu_info", lambda: {"flags": flags})
+    monkeypatch.setattr(training.tf.config, "list_physical_devices", lambda _: [])
+    chosen, reason = choose_precision("auto")
+    assert chosen == policy
+    assert told in reason
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])

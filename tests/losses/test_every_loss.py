@@ -153,8 +153,6 @@ def test_config_round_trip_gives_the_same_loss(variant):
 def test_maths_is_float32_under_mixed_bfloat16(variant):
     labels, embeddings = batch()
     embeddings = keras.ops.cast(embeddings, "bfloat16")
-    exact = float(VARIANTS[variant]()(labels, keras.ops.cast(embeddings, "float32")))
-    keras.utils.set_random_seed(0)
     plain = VARIANTS[variant]()
     keras.config.set_dtype_policy("mixed_bfloat16")
     loss = VARIANTS[variant]()
@@ -162,7 +160,6 @@ def test_maths_is_float32_under_mixed_bfloat16(variant):
     value = loss(labels, embeddings)
     assert keras.backend.standardize_dtype(value.dtype) == "float32"
     assert float(value) == pytest.approx(float(plain(labels, keras.ops.cast(embeddings, "float32"))), rel=1e-6)
-    assert np.isfinite(exact)
 
 
 def small_model(name):
