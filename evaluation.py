@@ -33,7 +33,7 @@ def evaluate(train_embeddings, train_labels, test_embeddings, test_labels, logit
 
 def l2_normalize(embeddings):
     """Each row divided by its length; rows of length 0 stay 0."""
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
     return embeddings / np.where(lengths > 0, lengths, 1)
 
 

@@ -16,9 +16,9 @@ from evaluation import (
     neighbor_preservation,
     pair_distances,
 )
-from models import portable
+from models import embed, portable
 from run_folder import save_arrays, save_figure, save_json, whole_file
-from training import Failure, embed, train
+from training import Failure, train
 from visualize import (
     confusion_figure,
     distances_figure,

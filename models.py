@@ -1,7 +1,18 @@
 """The networks, and the model that trains one of them with a weighted sum of losses."""
 
+import functools
+
 import keras
+import numpy as np
 from keras import layers, ops
+
+# As the exponential triplet loss's authors compare them: the last two are far from a scale
+# that keeps the variance.
+EMBEDDING_INITS = {
+    "glorot": keras.initializers.GlorotUniform,
+    "normal": functools.partial(keras.initializers.RandomNormal, 0.0, 1.0),
+    "uniform": functools.partial(keras.initializers.RandomUniform, 0.0, 1.0),
+}
 
 
 @keras.saving.register_keras_serializable(package="models")
@@ -34,7 +45,7 @@ class FusedBatchNormalization(layers.BatchNormalization):
         return outputs
 
 
-def build_cnn(image_shape, embedding_dim):
+def build_cnn(image_shape, embedding_dim, embedding_init="glorot"):
     """A small CNN for 28 x 28 images: four convolutions in three stages, 139,000 parameters.
 
     On a CPU the layers at high resolution cost most of the time and add little accuracy, so
@@ -43,6 +54,7 @@ def build_cnn(image_shape, embedding_dim):
     Args:
         image_shape: `(height, width, channels)`.
         embedding_dim: Length of the embedding, which is linear: no activation follows it.
+        embedding_init: What the weights of the embedding start from: a key of `EMBEDDING_INITS`.
 
     Returns:
         `keras.Model` from pixels in `[0, 255]` to float32 embeddings `(batch, embedding_dim)`.
@@ -59,10 +71,10 @@ def build_cnn(image_shape, embedding_dim):
     x = _convolution(x, 128, 3)
     x = layers.GlobalAveragePooling2D()(x)
     x = layers.Dropout(0.2)(x)
-    return keras.Model(images, _embedding(x, embedding_dim), name="cnn")
+    return keras.Model(images, _embedding(x, embedding_dim, embedding_init), name="cnn")
 
 
-def build_lenet_plus_plus(image_shape, embedding_dim):
+def build_lenet_plus_plus(image_shape, embedding_dim, embedding_init="glorot"):
     """The trunk of the center-loss paper's MNIST figures: LeNet++, 3 x 2 convolutions, PReLU, max pooling.
 
     Args and returns as `build_cnn`.
@@ -75,7 +87,7 @@ def build_lenet_plus_plus(image_shape, embedding_dim):
             x = layers.PReLU(shared_axes=(1, 2))(x)
         x = layers.MaxPooling2D(2)(x)
     x = layers.Flatten()(x)
-    return keras.Model(images, _embedding(x, embedding_dim), name="lenet_plus_plus")
+    return keras.Model(images, _embedding(x, embedding_dim, embedding_init), name="lenet_plus_plus")
 
 
 MODELS = {"cnn": build_cnn, "lenet++": build_lenet_plus_plus}
@@ -87,9 +99,18 @@ def _convolution(x, filters, size, strides=1):
     return layers.ReLU()(x)
 
 
-def _embedding(x, embedding_dim):
+def _embedding(x, embedding_dim, embedding_init):
     # In float32 under every policy: bfloat16 would leave an embedding eight bits.
-    return layers.Dense(embedding_dim, dtype="float32", name="embedding")(x)
+    initializer = EMBEDDING_INITS[embedding_init]()
+    return layers.Dense(embedding_dim, kernel_initializer=initializer, dtype="float32", name="embedding")(x)
+
+
+def embed(model, images):
+    """Embeddings of images, `(n, embedding_dim)`."""
+    # Not `predict`: it sets up a tf.data pipeline, with the tuner that `data.pipeline` turns off.
+    return np.concatenate(
+        [model.predict_on_batch(images[start : start + 1000]) for start in range(0, len(images), 1000)]
+    )
 
 
 def portable(embedder):

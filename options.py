@@ -1,12 +1,14 @@
 """The command line: flags into checked settings. Whatever is wrong is said before any training."""
 
 import argparse
+import inspect
 import pathlib
 import tempfile
+import textwrap
 
 from data import DATASETS, SAMPLERS
 from losses import LOSSES
-from models import MODELS
+from models import EMBEDDING_INITS, MODELS
 from training import Settings, choose_precision
 
 EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
@@ -23,6 +25,11 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\nSee python main.py --help\n")
+
+
+class _ListLosses(argparse.Action):
+    def __call__(self, parser, *_):
+        parser.exit(message=list_losses())
 
 
 def parse_options(arguments=None):
@@ -42,6 +49,8 @@ def parse_options(arguments=None):
     add("--seeds", type=_at_least(int, 1), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
     add("--embedding-dim", type=_at_least(int, 2), default=64, metavar="D", help="length of an embedding (64)")
     add("--model", default="cnn", type=_one_of("model", MODELS), metavar="NAME", help=f"{', '.join(MODELS)} (cnn)")
+    add("--embedding-init", default="glorot", type=_one_of("initialization", EMBEDDING_INITS), metavar="NAME",
+        help="first weights of the embedding: glorot, normal (0, 1), uniform [0, 1) (glorot)")  # fmt: skip
     add("--sampler", default="balanced", type=_one_of("sampler", SAMPLERS), metavar="NAME",
         help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
     add("--augment", action="store_true", help="shift training images by up to 2 pixels")
@@ -62,6 +71,7 @@ def parse_options(arguments=None):
         help=f"steps of t-SNE ({Settings.tsne_iterations})")  # fmt: skip
     add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
     add("--overwrite", action="store_true", help="train again what is already in the results")
+    add("--list", action=_ListLosses, nargs=0, help="list the losses with their arguments and defaults, and end")
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
     options = parser.parse_args(arguments)
     if "all" in options.losses:
@@ -96,10 +106,43 @@ def parse_changes(changes):
             raise ValueError(f"--set {change}: unknown loss {loss}. Valid: {', '.join(LOSSES)}")
         defaults = LOSSES[loss].options()
         if argument not in defaults:
-            valid = ", ".join(f"{name}={default}" for name, default in defaults.items())
+            valid = ", ".join(f"{name}={_as_given(default)}" for name, default in defaults.items())
             raise ValueError(f"--set {change}: {loss} has no {argument}. Valid, with defaults: {valid}")
         overrides.setdefault(loss, {})[argument] = _like(defaults[argument], value, change)
     return overrides
+
+
+def list_losses():
+    """Every loss with its terms, what it does in a line, and its arguments with their defaults."""
+    return "\n".join(
+        f"{name}: {' + '.join(f'{weight:g} x {term}' for term, (weight, _) in recipe.terms.items())}\n"
+        f"    {_summary(recipe)}\n"
+        + textwrap.fill(
+            " ".join(f"{argument}={_as_given(default)}" for argument, default in recipe.options().items()),
+            width=80,
+            initial_indent="    ",
+            subsequent_indent="    ",
+            break_long_words=False,
+        )
+        + "\n"
+        for name, recipe in LOSSES.items()
+    )
+
+
+def _summary(recipe):
+    """First line of the documentation of what makes this loss this loss: a softmax only goes with it."""
+    terms = [term for term in recipe.terms if term != "softmax"] or ["softmax"]
+    loss = recipe.terms[terms[0]][1]
+    return inspect.getdoc(loss).splitlines()[0]
+
+
+def _as_given(default):
+    """A default the way `--set` takes it."""
+    if isinstance(default, tuple):
+        return ",".join(map(_as_given, default))
+    if isinstance(default, bool):
+        return str(default).lower()
+    return f"{default:g}" if isinstance(default, float) else str(default)
 
 
 def make_settings(options):
@@ -113,6 +156,7 @@ def make_settings(options):
             epochs=options.epochs,
             embedding_dim=options.embedding_dim,
             model=options.model,
+            embedding_init=options.embedding_init,
             sampler=options.sampler,
             augment=options.augment,
             learning_rate=options.learning_rate,
@@ -161,6 +205,12 @@ def _above_zero(text):
 def _like(default, text, change):
     """Parses text as a value of the default's type."""
     kind = type(default)
+    if kind is tuple:
+        parts = text.split(",")
+        if len(parts) != len(default):
+            numbers = ",".join(f"{part:g}" for part in default)
+            raise ValueError(f"--set {change}: takes {len(default)} numbers with commas between, as in {numbers}")
+        return [_like(part, given, change) for part, given in zip(default, parts, strict=True)]
     if kind is bool:
         if text.lower() not in ("true", "false"):
             raise ValueError(f"--set {change}: takes true or false")
@@ -170,7 +220,8 @@ def _like(default, text, change):
     try:
         return kind(text)
     except ValueError:
-        raise ValueError(f"--set {change}: takes a number, as the default {default} is") from None
+        what = "a whole number" if kind is int else "a number"
+        raise ValueError(f"--set {change}: takes {what}, as the default {default} is") from None
 
 
 def _check_writable(folder):

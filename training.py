@@ -1,15 +1,14 @@
-"""Training one loss: compile, fit, watch its health, keep the best epoch."""
+"""Training one loss: compile, fit, keep the best epoch."""
 
 import dataclasses
 import time
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from dashboard import EpochScalars
 from data import Batches, pipeline
-from evaluation import class_means, l2_normalize, nearest_mean, retrieval
+from health import Health
 from losses import LOSSES
 from models import MODELS, MetricModel
 from run_folder import cpu_info
@@ -17,7 +16,6 @@ from run_folder import cpu_info
 WEIGHT_DECAY = 0.05
 STEPS_PER_CALL = 8  # Training steps between two returns to Python.
 WARM_UP = 0.05  # Share of all steps.
-SETTLING_STEPS = 50  # Until then the averages of batch normalisation mean little.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Settings:
     epochs: int
     embedding_dim: int = 64
     model: str = "cnn"
+    embedding_init: str = "glorot"
     sampler: str = "balanced"
     augment: bool = False
     learning_rate: float = 0.004
@@ -87,7 +86,7 @@ def train(settings, data, run_path, progress):
             health,
             best,
             keras.callbacks.CSVLogger(run_path / "history.csv"),
-            EpochScalars(run_path),
+            EpochScalars(run_path, health.distributions),
             _Progress(progress, len(batches)),
         ],
     )
@@ -125,17 +124,9 @@ def choose_precision(wanted):
 
 def build(settings, data):
     """The network first, then the losses: the same seed gives every loss the same network."""
-    embedder = MODELS[settings.model](data.image_shape, settings.embedding_dim)
+    embedder = MODELS[settings.model](data.image_shape, settings.embedding_dim, settings.embedding_init)
     terms = LOSSES[settings.loss](data.num_classes, settings.embedding_dim, **settings.overrides)
     return MetricModel(embedder, terms)
-
-
-def embed(model, images):
-    """Embeddings of images, `(n, embedding_dim)`."""
-    # Not `predict`: it sets up a tf.data pipeline, with the tuner that `data.pipeline` turns off.
-    return np.concatenate(
-        [model.predict_on_batch(images[start : start + 1000]) for start in range(0, len(images), 1000)]
-    )
 
 
 def _optimizer(settings, steps_per_epoch):
@@ -145,73 +136,8 @@ def _optimizer(settings, steps_per_epoch):
         0.0, max(1, steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha", "centers", "radius"])
     return optimizer
-
-
-class Health(keras.callbacks.Callback):
-    """Scores the validation embeddings after every epoch and stops training that went wrong.
-
-    Adds to the logs `val_center_accuracy` (means of the validation embeddings themselves),
-    `val_map_at_r`, `val_spread` (mean distance of an L2-normalised embedding to the mean of
-    all) and `learning_rate`. `failure` says what went wrong, if anything did.
-    """
-
-    def __init__(self, validation, settings):
-        super().__init__()
-        self.validation = validation
-        self.settings = settings
-        self.failure = None
-        self.suspicions = 0  # Epochs in a row that looked collapsed.
-
-    def on_epoch_end(self, epoch, logs):
-        embeddings = embed(self.model, self.validation.images)
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        if not (np.isfinite(logs["loss"]) and np.isfinite(embeddings).all()):
-            logs |= dict.fromkeys(("val_center_accuracy", "val_map_at_r", "val_spread"), np.nan)
-            self._fail(
-                f"diverged: the loss is {logs['loss']} in epoch {epoch + 1}. Known remedies: a lower "
-                "--learning-rate, --precision float32, a smaller weight, scale or margin of the loss with --set."
-            )
-            return
-        normalized = l2_normalize(embeddings)
-        means = class_means(normalized, self.validation.labels)
-        logs["val_center_accuracy"] = float((nearest_mean(normalized, means) == self.validation.labels).mean())
-        logs["val_map_at_r"] = retrieval(normalized, self.validation.labels)["map_at_r"]
-        logs["val_spread"] = _spread(normalized)
-        symptom = self._symptom(logs, _spread(embeddings))
-        self.suspicions = self.suspicions + 1 if symptom else 0
-        if self.suspicions == 2 or (symptom and epoch + 1 == self.settings.epochs):
-            self._fail(
-                f"collapsed: {symptom} in epoch {epoch + 1}. Known remedies: a lower --learning-rate; a softmax "
-                f"term beside the loss (--set {self.settings.loss}.softmax_weight=1); for triplets "
-                "mining=semi_hard, normalize=true or a smaller margin."
-            )
-
-    def _symptom(self, logs, spread):
-        """What looks collapsed, in words; None if nothing does, or it is too early to tell."""
-        if int(self.model.optimizer.iterations) < SETTLING_STEPS:
-            return None
-        if logs["val_spread"] < 0.01:
-            return f"all embeddings point the same way (spread {logs['val_spread']:.2g} on the unit sphere)"
-        if logs["val_center_accuracy"] > 0.9:
-            return None
-        if spread < 0.02:
-            return f"all embeddings are nearly equal (spread {spread:.2g})"
-        for name, loss in self.model.terms.items():
-            value = getattr(loss, "collapsed_value", None)
-            if value and abs(logs[name] - value) < 0.01 * value:
-                return f"{name} stays at {logs[name]:.4g}, its value when all embeddings are equal,"
-        return None
-
-    def _fail(self, failure):
-        self.failure = failure
-        self.model.stop_training = True
-
-
-def _spread(embeddings):
-    """Mean distance of an embedding to the mean of all."""
-    return float(np.linalg.norm(embeddings - embeddings.mean(axis=0), axis=1).mean())
 
 
 class _Progress(keras.callbacks.Callback):

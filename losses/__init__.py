@@ -3,12 +3,63 @@
 import dataclasses
 import inspect
 
+from .a_softmax import ASoftmax
+from .adacos import AdaCos
+from .arcface import ArcFace
+from .arguments import number
 from .center import CenterLoss
+from .circle import CircleLoss
+from .contrastive import ContrastiveLoss
+from .contrastive_center import ContrastiveCenterLoss
+from .cosface import CosFace
+from .exponential_triplet import ExponentialCenterLoss, ExponentialTripletLoss
+from .intra_enhanced_triplet import IntraEnhancedTripletLoss
+from .l2_softmax import L2Softmax
+from .large_margin_softmax import LargeMarginSoftmax
+from .lifted_structure import LiftedStructureLoss
+from .multi_similarity import MultiSimilarityLoss
+from .n_pair import NPairLoss
+from .normalized_softmax import NormalizedSoftmax
+from .proxy_anchor import ProxyAnchorLoss
+from .proxy_nca import ProxyNCALoss
+from .ring import RingLoss
 from .softmax import Softmax
+from .sphereface_r import SphereFaceR
+from .sub_center_arcface import SubCenterArcFace
+from .supervised_contrastive import SupervisedContrastiveLoss
 from .triplet import TripletLoss
 from .triplet_center import TripletCenterLoss
 
-__all__ = ["LOSSES", "CenterLoss", "Recipe", "Softmax", "TripletCenterLoss", "TripletLoss"]
+__all__ = [
+    "LOSSES",
+    "ASoftmax",
+    "AdaCos",
+    "ArcFace",
+    "CenterLoss",
+    "CircleLoss",
+    "ContrastiveCenterLoss",
+    "ContrastiveLoss",
+    "CosFace",
+    "ExponentialCenterLoss",
+    "ExponentialTripletLoss",
+    "IntraEnhancedTripletLoss",
+    "L2Softmax",
+    "LargeMarginSoftmax",
+    "LiftedStructureLoss",
+    "MultiSimilarityLoss",
+    "NPairLoss",
+    "NormalizedSoftmax",
+    "ProxyAnchorLoss",
+    "ProxyNCALoss",
+    "Recipe",
+    "RingLoss",
+    "Softmax",
+    "SphereFaceR",
+    "SubCenterArcFace",
+    "SupervisedContrastiveLoss",
+    "TripletCenterLoss",
+    "TripletLoss",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,19 +68,21 @@ class Recipe:
 
     Args:
         terms: Dict from a term's name in the logs to `(weight, class of the loss)`.
+        arguments: Dict of arguments whose default is another one here than in the class.
     """
 
     terms: dict
+    arguments: dict = dataclasses.field(default_factory=dict)
 
     def options(self):
         """Dict of everything that can be overridden, with its default.
 
-        The arguments of the losses under their own names, and `<term>_weight`.
+        The arguments of the losses under their own names, and `<term>_weight`. An argument
+        that two terms have is one: both get the same value.
         """
         weights = {f"{term}_weight": weight for term, (weight, _) in self.terms.items()}
-        return weights | {
-            name: default for _, loss in self.terms.values() for name, default in _arguments(loss).items()
-        }
+        arguments = {name: default for _, loss in self.terms.values() for name, default in _arguments(loss).items()}
+        return weights | arguments | self.arguments
 
     def __call__(self, num_classes, embedding_dim, **overrides):
         """Builds the losses: dict from a term's name to `(weight, layer)`.
@@ -44,9 +97,7 @@ class Recipe:
         shape = {"num_classes": num_classes, "embedding_dim": embedding_dim}
         built = {}
         for term, (_, loss) in self.terms.items():
-            weight = options[f"{term}_weight"]
-            if not 0 <= weight < float("inf"):
-                raise ValueError(f"`{term}_weight` must be finite and not negative. Received: {weight}")
+            weight = number(f"{term}_weight", options[f"{term}_weight"])
             arguments = {name: options[name] for name in _arguments(loss)}
             state = {name: size for name, size in shape.items() if name in inspect.signature(loss).parameters}
             built[term] = (weight, loss(**state, **arguments))
@@ -59,9 +110,53 @@ def _arguments(loss):
     return {p.name: p.default for p in parameters if p.default is not p.empty and p.name != "dtype"}
 
 
+# The exponential triplet loss was published beside a "standard" one: the hardest pairs of the
+# unit sphere, margin 0.2 in cosine distance, which is half of the squared distance.
+_STANDARD = {"mining": "batch_hard", "margin": 0.4}
+_SOFTMAX = {"softmax": (1.0, Softmax)}
+_STANDARD_TRIPLET = {"triplet": (1.0, TripletLoss)}
+_EXPONENTIAL_TRIPLET = {"exponential_triplet": (1.0, ExponentialTripletLoss)}
+_EXPONENTIAL_CENTER = {"exponential_center": (1.0, ExponentialCenterLoss)}
+
 LOSSES = {
-    "softmax": Recipe({"softmax": (1.0, Softmax)}),
-    "center": Recipe({"softmax": (1.0, Softmax), "center": (0.01, CenterLoss)}),
-    "triplet": Recipe({"softmax": (1.0, Softmax), "triplet": (1.0, TripletLoss)}),
-    "triplet_center": Recipe({"softmax": (1.0, Softmax), "triplet_center": (0.1, TripletCenterLoss)}),
+    "softmax": Recipe(_SOFTMAX),
+    "center": Recipe(_SOFTMAX | {"center": (0.01, CenterLoss)}),
+    "triplet": Recipe(_SOFTMAX | {"triplet": (1.0, TripletLoss)}),
+    "triplet_center": Recipe(_SOFTMAX | {"triplet_center": (0.1, TripletCenterLoss)}),
+    # Softmax on the angle.
+    "normalized_softmax": Recipe({"normalized_softmax": (1.0, NormalizedSoftmax)}),
+    "cosface": Recipe({"cosface": (1.0, CosFace)}),
+    "arcface": Recipe({"arcface": (1.0, ArcFace)}),
+    "sub_center_arcface": Recipe({"sub_center_arcface": (1.0, SubCenterArcFace)}),
+    "adacos": Recipe({"adacos": (1.0, AdaCos)}),
+    "a_softmax": Recipe({"a_softmax": (1.0, ASoftmax)}),
+    "sphereface_r": Recipe({"sphereface_r": (1.0, SphereFaceR)}),
+    "large_margin_softmax": Recipe({"large_margin_softmax": (1.0, LargeMarginSoftmax)}),
+    "l2_softmax": Recipe({"l2_softmax": (1.0, L2Softmax)}),
+    # Softmax with a term on the embedding.
+    "ring": Recipe(_SOFTMAX | {"ring": (0.01, RingLoss)}),
+    "contrastive_center": Recipe(_SOFTMAX | {"contrastive_center": (1.0, ContrastiveCenterLoss)}),
+    # Class proxies.
+    "proxy_nca": Recipe({"proxy_nca": (1.0, ProxyNCALoss)}),
+    "proxy_anchor": Recipe({"proxy_anchor": (1.0, ProxyAnchorLoss)}),
+    # Pairs and triplets of the batch.
+    "contrastive": Recipe({"contrastive": (1.0, ContrastiveLoss)}),
+    "triplet_only": Recipe({"triplet": (1.0, TripletLoss)}),
+    "intra_enhanced_triplet": Recipe({"intra_enhanced_triplet": (1.0, IntraEnhancedTripletLoss)}),
+    "lifted_structure": Recipe({"lifted_structure": (1.0, LiftedStructureLoss)}),
+    "n_pair": Recipe({"n_pair": (1.0, NPairLoss)}),
+    "multi_similarity": Recipe({"multi_similarity": (1.0, MultiSimilarityLoss)}),
+    "circle": Recipe({"circle": (1.0, CircleLoss)}),
+    "supervised_contrastive": Recipe({"supervised_contrastive": (1.0, SupervisedContrastiveLoss)}),
+    # The eight rows of the exponential triplet loss's table.
+    "std_triplet": Recipe(_STANDARD_TRIPLET, _STANDARD),
+    "std_triplet_class": Recipe(_STANDARD_TRIPLET | _SOFTMAX, _STANDARD),
+    "std_triplet_center": Recipe(_STANDARD_TRIPLET | _EXPONENTIAL_CENTER, _STANDARD | {"embedding_norm": "l2"}),
+    "std_triplet_class_center": Recipe(
+        _STANDARD_TRIPLET | _SOFTMAX | _EXPONENTIAL_CENTER, _STANDARD | {"embedding_norm": "l2"}
+    ),
+    "exponential_triplet": Recipe(_EXPONENTIAL_TRIPLET),
+    "exponential_triplet_class": Recipe(_EXPONENTIAL_TRIPLET | _SOFTMAX),
+    "exponential_triplet_center": Recipe(_EXPONENTIAL_TRIPLET | _EXPONENTIAL_CENTER),
+    "exponential_triplet_class_center": Recipe(_EXPONENTIAL_TRIPLET | _SOFTMAX | _EXPONENTIAL_CENTER),
 }

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from .arguments import number, whole_number
+from .centers import damped_mean
 from .labels import class_ids
 
 
@@ -44,11 +46,8 @@ class CenterLoss(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, center_rate=0.5, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        if num_classes < 2:
-            raise ValueError(f"`num_classes` must be at least 2. Received: {num_classes}")
-        if not 0 <= center_rate <= 1:
-            raise ValueError(f"`center_rate` must be in [0, 1]. Received: {center_rate}")
-        self.center_rate = center_rate
+        whole_number("num_classes", num_classes, 2)
+        self.center_rate = number("center_rate", center_rate, 0, 1)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"
         )
@@ -59,11 +58,6 @@ class CenterLoss(keras.Layer):
         # Subtracting gathered centers is exact; expanding the square would cancel.
         offsets = embeddings - ops.take(self.centers, labels, axis=0)  # (batch, embedding_dim)
         if training:
-            self._move_centers(labels, ops.stop_gradient(offsets))
+            step = damped_mean(labels, ops.stop_gradient(offsets), self.centers.shape[0])
+            self.centers.assign_add(self.center_rate * step)
         return 0.5 * ops.mean(ops.sum(ops.square(offsets), axis=-1))
-
-    def _move_centers(self, labels, offsets):
-        num_classes = self.centers.shape[0]
-        counts = ops.segment_sum(ops.ones_like(offsets[:, :1]), labels, num_segments=num_classes)
-        sums = ops.segment_sum(offsets, labels, num_segments=num_classes)  # (num_classes, embedding_dim)
-        self.centers.assign_add(self.center_rate * sums / (1 + counts))

@@ -1,21 +1,8 @@
-"""Distances and masks between the samples of a batch, in O(batch^2) memory.
-
-Every function has finite values and gradients for equal and for zero embeddings.
-"""
+"""Distances, cosines and masks between the samples of a batch, in O(batch^2) memory."""
 
 from keras import ops
 
-
-def l2_normalize(embeddings, epsilon=1e-12):
-    """Divides each row by its length; a row of squared length up to `epsilon` becomes 0.
-
-    Such a row gets gradient 0 as well: its direction is undefined.
-    """
-    squared = ops.sum(ops.square(embeddings), axis=-1, keepdims=True)  # (batch, 1)
-    usable = squared > epsilon
-    # The inner `where` keeps the gradient of the branch not taken finite.
-    scale = ops.rsqrt(ops.where(usable, squared, ops.ones_like(squared)))
-    return embeddings * ops.where(usable, scale, ops.zeros_like(scale))
+from .numerics import l2_normalize
 
 
 def squared_distances(embeddings):
@@ -30,11 +17,10 @@ def squared_distances(embeddings):
     return ops.where(apart, squared, ops.zeros_like(squared))
 
 
-def safe_sqrt(values):
-    """Square root whose value and gradient are 0 where `values` is 0."""
-    positive = values > 0
-    roots = ops.sqrt(ops.where(positive, values, ops.ones_like(values)))
-    return ops.where(positive, roots, ops.zeros_like(roots))
+def pair_cosines(embeddings):
+    """Cosines between all pairs of rows, `(batch, batch)`; 0 for a zero row."""
+    normalized = l2_normalize(embeddings)
+    return ops.matmul(normalized, ops.transpose(normalized))
 
 
 def pair_masks(labels):
@@ -43,11 +29,9 @@ def pair_masks(labels):
     return ops.logical_and(same, ops.logical_not(_identity(labels))), ops.logical_not(same)
 
 
-def mean_over(values, mask):
-    """Mean of `values` where `mask` holds; 0, with gradient 0, where it holds nowhere."""
-    kept = ops.where(mask, values, ops.zeros_like(values))
-    count = ops.sum(ops.cast(mask, values.dtype))
-    return ops.sum(kept) / ops.maximum(count, 1)
+def anchors_with_both(positives, negatives):
+    """Boolean `(batch,)`: which samples have a positive and a negative in the batch."""
+    return ops.logical_and(ops.any(positives, axis=-1), ops.any(negatives, axis=-1))
 
 
 def _identity(rows):

@@ -3,7 +3,9 @@
 import keras
 from keras import ops
 
+from .arguments import whole_number
 from .labels import class_ids
+from .numerics import cross_entropy
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -32,8 +34,7 @@ class Softmax(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        if num_classes < 2:
-            raise ValueError(f"`num_classes` must be at least 2. Received: {num_classes}")
+        whole_number("num_classes", num_classes, 2)
         self.class_weights = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="glorot_uniform", name="class_weights"
         )
@@ -47,6 +48,4 @@ class Softmax(keras.Layer):
 
     def call(self, labels, embeddings):
         labels = class_ids(labels, embeddings)
-        # From logits: probabilities would have to be clipped, and the worst samples lose their gradient.
-        losses = ops.sparse_categorical_crossentropy(labels, self.logits(embeddings), from_logits=True)
-        return ops.mean(losses)
+        return cross_entropy(self.logits(embeddings), labels)

@@ -5,10 +5,11 @@ import math
 import keras
 from keras import ops
 
+from .arguments import number, one_of
 from .labels import class_ids
-from .pairwise import l2_normalize, mean_over, pair_masks, safe_sqrt, squared_distances
+from .numerics import BIG, l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
+from .pairwise import anchors_with_both, pair_masks, squared_distances
 
-BIG = 1e30  # Not infinity: the difference of two masked entries must be finite.
 MINING = ("semi_hard", "batch_hard", "batch_all")
 DISTANCES = ("squared", "euclidean")
 
@@ -68,20 +69,14 @@ class TripletLoss(keras.Layer):
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
-        if not 0 <= margin < float("inf"):
-            raise ValueError(f"`margin` must be finite and not negative. Received: {margin}")
-        if mining not in MINING:
-            raise ValueError(f"`mining` must be one of {', '.join(MINING)}. Received: {mining}")
-        if distance not in DISTANCES:
-            raise ValueError(f"`distance` must be one of {', '.join(DISTANCES)}. Received: {distance}")
         if soft_margin and mining == "batch_all":
             raise ValueError(
                 "`soft_margin` needs `mining` 'semi_hard' or 'batch_hard': over all triplets "
                 "its memory would grow with the cube of the batch. Received: batch_all"
             )
-        self.margin = margin
-        self.mining = mining
-        self.distance = distance
+        self.margin = number("margin", margin)
+        self.mining = one_of("mining", mining, MINING)
+        self.distance = one_of("distance", distance, DISTANCES)
         self.normalize = normalize
         self.soft_margin = soft_margin
         self.built = True
@@ -92,44 +87,45 @@ class TripletLoss(keras.Layer):
         return math.log(2) if self.soft_margin else self.margin
 
     def call(self, labels, embeddings):
+        distances, positives, negatives = self._pairs(labels, embeddings)
+        if self.mining == "batch_all":
+            return self._batch_all(distances, positives, negatives)[0]
+        violations, valid = self._mined(distances, positives, negatives)
+        penalties = ops.softplus(violations) if self.soft_margin else ops.relu(violations + self.margin)
+        return mean_over(penalties, valid)
+
+    def active_fraction(self, labels, embeddings):
+        """Share of the triplets that violate the margin; with a soft margin, of those in the wrong order."""
+        distances, positives, negatives = self._pairs(labels, embeddings)
+        if self.mining == "batch_all":
+            return self._batch_all(distances, positives, negatives)[1]
+        violations, valid = self._mined(distances, positives, negatives)
+        margin = 0 if self.soft_margin else self.margin
+        return mean_over(ops.cast(violations + margin > 0, distances.dtype), valid)
+
+    def _pairs(self, labels, embeddings):
+        """Distances, and masks of the positive and negative pairs, each `(batch, batch)`."""
         labels = class_ids(labels, embeddings)
+        embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         if self.normalize:
             embeddings = l2_normalize(embeddings)
-        distances = squared_distances(embeddings)  # (batch, batch)
+        distances = squared_distances(embeddings)
         if self.distance == "euclidean":
             distances = safe_sqrt(distances)
-        positives, negatives = pair_masks(labels)
-        mine = {"semi_hard": self._semi_hard, "batch_hard": self._batch_hard, "batch_all": self._batch_all}
-        return mine[self.mining](distances, positives, negatives)
+        return distances, *pair_masks(labels)
 
-    def _penalty(self, violations):
-        return ops.softplus(violations) if self.soft_margin else ops.relu(violations + self.margin)
-
-    def _semi_hard(self, distances, positives, negatives):
-        fixed = ops.stop_gradient(distances)
-        # If k negatives of an anchor are not farther than a positive, the k-th (from 0) of its
-        # negatives, nearest first, is the first beyond it.
-        ranked = ops.argsort(ops.where(negatives, fixed, ops.full_like(fixed, BIG)), axis=-1)
-        last = ops.sum(ops.cast(negatives, "int32"), axis=-1, keepdims=True) - 1  # (batch, 1)
-        rank = ops.minimum(_count_up_to(negatives, _nearest_first(fixed, negatives)), last)
-        chosen = ops.take_along_axis(ranked, ops.maximum(rank, 0), axis=-1)  # (batch, batch)
-        violations = distances - ops.take_along_axis(distances, chosen, axis=-1)
-        pairs = ops.logical_and(positives, last >= 0)
-        return mean_over(self._penalty(violations), pairs)
-
-    def _batch_hard(self, distances, positives, negatives):
-        valid = ops.logical_and(ops.any(positives, axis=-1), ops.any(negatives, axis=-1))  # (batch,)
-        farthest_positive = ops.max(ops.where(positives, distances, ops.full_like(distances, -BIG)), axis=-1)
-        nearest_negative = ops.min(ops.where(negatives, distances, ops.full_like(distances, BIG)), axis=-1)
-        violations = ops.where(valid, farthest_positive - nearest_negative, ops.zeros_like(nearest_negative))
-        return mean_over(self._penalty(violations), valid)
+    def _mined(self, distances, positives, negatives):
+        """`D_ap - D_an` of the mined triplets, and which of them exist."""
+        mine = {"semi_hard": _semi_hard, "batch_hard": _batch_hard}[self.mining]
+        return mine(distances, positives, negatives)
 
     def _batch_all(self, distances, positives, negatives):
+        """Mean over all triplets, and the share of active ones."""
         # The sum over active triplets is linear in the distances: a positive counts once for
         # every negative that is not farther by the margin, a negative once for every such
         # positive. Counting them needs one sort of each row, not (batch, batch, batch) numbers.
         shifted = ops.stop_gradient(distances) + self.margin * ops.cast(positives, distances.dtype)
-        order = _nearest_first(shifted, negatives)
+        order = _nearest_first(shifted, positives)  # At the margin itself a triplet is not active.
         nearer_negatives = ops.cast(_count_up_to(negatives, order), distances.dtype)
         farther_positives = _count(positives, distances.dtype)[:, None] - ops.cast(
             _count_up_to(positives, order), distances.dtype
@@ -139,7 +135,26 @@ class TripletLoss(keras.Layer):
         weights = active - ops.where(negatives, farther_positives, zeros)
         total = ops.sum(weights * distances) + self.margin * ops.sum(active)
         triplets = _count(positives, distances.dtype) * _count(negatives, distances.dtype)  # (batch,)
-        return total / ops.maximum(ops.sum(triplets), 1)
+        triplets = ops.maximum(ops.sum(triplets), 1)
+        return total / triplets, ops.sum(active) / triplets
+
+
+def _semi_hard(distances, positives, negatives):
+    fixed = ops.stop_gradient(distances)
+    # If k negatives of an anchor are not farther than a positive, the k-th (from 0) of its
+    # negatives, nearest first, is the first beyond it.
+    ranked = ops.argsort(ops.where(negatives, fixed, ops.full_like(fixed, BIG)), axis=-1)
+    last = ops.sum(ops.cast(negatives, "int32"), axis=-1, keepdims=True) - 1  # (batch, 1)
+    rank = ops.minimum(_count_up_to(negatives, _nearest_first(fixed, negatives)), last)
+    chosen = ops.take_along_axis(ranked, ops.maximum(rank, 0), axis=-1)  # (batch, batch)
+    violations = distances - ops.take_along_axis(distances, chosen, axis=-1)
+    return violations, ops.logical_and(positives, last >= 0)
+
+
+def _batch_hard(distances, positives, negatives):
+    valid = anchors_with_both(positives, negatives)  # (batch,)
+    violations = masked_max(distances, positives) - masked_min(distances, negatives)
+    return ops.where(valid, violations, ops.zeros_like(violations)), valid
 
 
 def _count(mask, dtype):

@@ -3,7 +3,10 @@
 import keras
 from keras import ops
 
+from .arguments import number, whole_number
+from .centers import damped_mean
 from .labels import class_ids
+from .numerics import BIG
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -48,14 +51,9 @@ class TripletCenterLoss(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, margin=5.0, center_rate=0.1, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        if num_classes < 2:
-            raise ValueError(f"`num_classes` must be at least 2. Received: {num_classes}")
-        if not 0 <= margin < float("inf"):
-            raise ValueError(f"`margin` must be finite and not negative. Received: {margin}")
-        if not 0 <= center_rate <= 1:
-            raise ValueError(f"`center_rate` must be in [0, 1]. Received: {center_rate}")
-        self.margin = margin
-        self.center_rate = center_rate
+        whole_number("num_classes", num_classes, 2)
+        self.margin = number("margin", margin)
+        self.center_rate = number("center_rate", center_rate, 0, 1)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
@@ -65,17 +63,29 @@ class TripletCenterLoss(keras.Layer):
         self.built = True
 
     def call(self, labels, embeddings, training=False):
+        labels, nearest, own_offsets, other_offsets, violations = self._compare(labels, embeddings)
+        if training:
+            num_classes = self.centers.shape[0]
+            active = ops.cast(violations > 0, embeddings.dtype)
+            own_step = damped_mean(labels, ops.stop_gradient(own_offsets), num_classes, active)
+            other_step = damped_mean(nearest, ops.stop_gradient(other_offsets), num_classes, active)
+            self.centers.assign_add(self.center_rate * (own_step - other_step))
+        return ops.mean(ops.relu(violations))
+
+    def active_fraction(self, labels, embeddings):
+        """Share of the samples that violate the margin."""
+        *_, violations = self._compare(labels, embeddings)
+        return ops.mean(ops.cast(violations > 0, violations.dtype))
+
+    def _compare(self, labels, embeddings):
+        """The own and the nearest other class, the offsets from their centers, and by how much the margin is missed."""
         labels = class_ids(labels, embeddings)
+        embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         nearest = self._nearest_other_center(labels, ops.stop_gradient(embeddings))
         own_offsets = embeddings - ops.take(self.centers, labels, axis=0)  # (batch, embedding_dim)
         other_offsets = embeddings - ops.take(self.centers, nearest, axis=0)
         violations = _half_squared(own_offsets) + self.margin - _half_squared(other_offsets)  # (batch,)
-        if training:
-            active = ops.cast(ops.expand_dims(violations > 0, axis=-1), embeddings.dtype)  # (batch, 1)
-            own_step = self._damped_mean(labels, ops.stop_gradient(own_offsets), active)
-            other_step = self._damped_mean(nearest, ops.stop_gradient(other_offsets), active)
-            self.centers.assign_add(self.center_rate * (own_step - other_step))
-        return ops.mean(ops.relu(violations))
+        return labels, nearest, own_offsets, other_offsets, violations
 
     def _nearest_other_center(self, labels, embeddings):
         """Class number `(batch,)` of the nearest center of another class: one product, no (batch, classes, dim)."""
@@ -85,13 +95,7 @@ class TripletCenterLoss(keras.Layer):
         products = ops.matmul(embeddings - origin, ops.transpose(centers))  # (batch, num_classes)
         distances = ops.sum(ops.square(centers), axis=-1) - 2 * products  # up to ||x||^2
         own = ops.one_hot(labels, self.centers.shape[0], dtype="bool")
-        return ops.argmin(ops.where(own, ops.full_like(distances, 1e30), distances), axis=-1)
-
-    def _damped_mean(self, classes, offsets, active):
-        """Sum of the active offsets of each class over one more than their number, `(num_classes, embedding_dim)`."""
-        num_classes = self.centers.shape[0]
-        sums = ops.segment_sum(active * offsets, classes, num_segments=num_classes)
-        return sums / (1 + ops.segment_sum(active, classes, num_segments=num_classes))
+        return ops.argmin(ops.where(own, ops.full_like(distances, BIG), distances), axis=-1)
 
 
 def _half_squared(offsets):

@@ -1,11 +1,23 @@
-"""Silence of native libraries, and a clean Keras for every test."""
+"""Silence of native libraries, float64 on every backend, and a clean Keras for every test."""
+
+import os
+
+os.environ.setdefault("JAX_ENABLE_X64", "true")  # Without it, JAX knows no float64.
 
 from startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import keras
+    from keras.src.backend.common import dtypes
 
 import pytest
+
+dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # On JAX and PyTorch, Keras' means and products round to float32.
+
+
+def pytest_configure(config):
+    # PyTorch's note on `float(loss(labels, embeddings))`.
+    config.addinivalue_line("filterwarnings", "ignore:Converting a tensor with requires_grad=True to a scalar")
 
 
 @pytest.fixture(autouse=True)

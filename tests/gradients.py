@@ -1,25 +1,47 @@
-"""Gradients of a loss: by the backend, and by finite differences of its value."""
+"""Gradients of a loss on any backend of Keras: by the backend, and by finite differences of its value."""
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 
 def value_and_gradient(loss, labels, embeddings):
     """Value of a loss and its gradient with respect to the embeddings, as NumPy."""
-    embeddings = tf.convert_to_tensor(embeddings)
-    with tf.GradientTape() as tape:
-        tape.watch(embeddings)
-        value = loss(np.asarray(labels), embeddings)
-    gradient = tape.gradient(value, embeddings, unconnected_gradients="zero")
-    return float(value), keras.ops.convert_to_numpy(gradient)
+    return _differentiate(lambda x: loss(np.asarray(labels), x), embeddings)
 
 
 def weight_gradient(loss, weight, labels, embeddings):
     """Gradient of a loss with respect to one of its weights, as NumPy."""
-    with tf.GradientTape() as tape:
-        value = loss(np.asarray(labels), tf.convert_to_tensor(embeddings))
-    return keras.ops.convert_to_numpy(tape.gradient(value, weight.value))
+
+    def value(candidate):
+        with keras.StatelessScope(state_mapping=[(weight, candidate)]):
+            return loss(np.asarray(labels), keras.ops.convert_to_tensor(embeddings))
+
+    return _differentiate(value, keras.ops.convert_to_numpy(weight))[1]
+
+
+def _differentiate(function, point):
+    """Value and gradient of a scalar function of one tensor; the gradient is 0 where nothing depends on it."""
+    point = keras.ops.convert_to_tensor(point)
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(point)
+            value = function(point)
+        gradient = tape.gradient(value, point, unconnected_gradients="zero")
+    elif backend == "jax":
+        import jax
+
+        value, gradient = jax.value_and_grad(function)(point)
+    else:
+        import torch
+
+        point = point.detach().requires_grad_()
+        with torch.enable_grad():
+            value = function(point)
+        (gradient,) = torch.autograd.grad(value, point, allow_unused=True, materialize_grads=True)
+    return float(keras.ops.convert_to_numpy(value)), keras.ops.convert_to_numpy(gradient)
 
 
 def finite_differences(function, point, step=1e-6):

@@ -25,7 +25,7 @@ def test_without_flags_it_trains_the_four_losses_on_mnist_with_one_seed():
 
 def test_every_flag_reaches_the_settings():
     flags = (
-        "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --sampler shuffle "
+        "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal --sampler shuffle "
         "--augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
         "--perplexity 12 --tsne-iterations 300 --quick"
     )
@@ -37,6 +37,7 @@ def test_every_flag_reaches_the_settings():
         "epochs": 3,
         "embedding_dim": 8,
         "model": "lenet++",
+        "embedding_init": "normal",
         "sampler": "shuffle",
         "augment": True,
         "learning_rate": 0.01,

@@ -8,7 +8,9 @@ import pytest
 
 import training
 from data import load_dataset, part_of
-from training import SETTLING_STEPS, Failure, Settings, build, choose_precision, embed, train
+from health import SETTLING_STEPS
+from models import embed
+from training import Failure, Settings, build, choose_precision, train
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +101,13 @@ def test_a_run_collapsed_to_one_direction_is_named_with_remedies(digits, tmp_pat
     run = settings("triplet", overrides=overrides, learning_rate=0.1)
     with pytest.raises(Failure, match=r"collapsed: all embeddings point the same way.*triplet\.softmax_weight=1"):
         train(dataclasses.replace(run, epochs=30), digits, tmp_path, Recorder())
+
+
+def test_the_remedies_for_a_collapse_name_no_softmax_where_the_loss_has_none(digits, tmp_path):
+    run = settings("triplet_only", overrides={"mining": "batch_hard", "distance": "euclidean"}, learning_rate=0.1)
+    with pytest.raises(Failure, match="collapsed") as failure:
+        train(dataclasses.replace(run, epochs=30), digits, tmp_path, Recorder())
+    assert "softmax" not in str(failure.value)
 
 
 def test_a_run_collapsed_to_one_point_is_named_with_remedies(digits, tmp_path):

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from gradients import value_and_gradient
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
 
@@ -29,28 +28,7 @@ def test_the_diagonal_is_exactly_0_and_nothing_is_negative():
     assert distances.min() >= 0
 
 
-def test_square_root_has_value_and_gradient_0_at_0():
-    value, gradient = value_and_gradient(lambda _, x: ops.sum(pairwise.safe_sqrt(x)), [], np.array([0.0, 4.0]))
-    assert value == 2
-    np.testing.assert_array_equal(gradient, [0, 0.25])
-
-
-def test_normalizing_a_zero_row_gives_0_and_no_gradient():
-    rows = np.array([[0.0, 0.0], [3.0, 4.0]])
-    np.testing.assert_allclose(to_numpy(pairwise.l2_normalize(ops.convert_to_tensor(rows))), [[0, 0], [0.6, 0.8]])
-    _, gradient = value_and_gradient(lambda _, x: ops.sum(pairwise.l2_normalize(x)), [], rows)
-    # d(x / |x|) sums to (b^2 - ab, a^2 - ab) / |x|^3.
-    np.testing.assert_allclose(gradient, [[0, 0], [4 / 125, -3 / 125]], atol=1e-15)
-
-
 def test_masks_hold_pairs_of_different_samples():
     positives, negatives = pairwise.pair_masks(ops.convert_to_tensor([3, 5, 3]))
     np.testing.assert_array_equal(to_numpy(positives), [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
     np.testing.assert_array_equal(to_numpy(negatives), [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
-
-
-def test_mean_over_an_empty_mask_is_0_with_no_gradient():
-    values = np.array([np.inf, 1.0])
-    value, gradient = value_and_gradient(lambda _, x: pairwise.mean_over(x, ops.zeros(2, "bool")), [], values)
-    assert value == 0
-    np.testing.assert_array_equal(gradient, 0)

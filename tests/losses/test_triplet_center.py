@@ -69,7 +69,7 @@ def test_value_and_center_step_equal_loops():
     embeddings, labels = rng.normal(size=(30, 4)), rng.integers(0, 5, 30)
     value, moved = reference(embeddings, labels, centers, 2.0, 0.3)
     assert float(loss(labels, embeddings, training=True)) == pytest.approx(value, rel=1e-12)
-    np.testing.assert_allclose(to_numpy(loss.centers), moved, rtol=1e-12)
+    np.testing.assert_allclose(to_numpy(loss.centers), moved, rtol=1e-6)  # On PyTorch, segment sums are float32.
     assert value > 0
 
 

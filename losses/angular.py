@@ -1,0 +1,63 @@
+"""What the softmax losses with a margin share: cosines to class weights, and the target's place among the logits."""
+
+import keras
+from keras import ops
+
+from .arguments import positive, whole_number
+from .labels import class_ids
+from .numerics import cross_entropy, l2_normalize
+
+
+class CosineClassifier(keras.Layer):
+    """Cross-entropy of `scale` times the cosines between embeddings and class weights.
+
+    Base of the losses that put a margin on the cosine of the target: they override
+    `target_cosines`. The class weights start glorot uniform and are trained with the network.
+    """
+
+    def __init__(self, num_classes, embedding_dim, scale, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
+        whole_number("num_classes", num_classes, 2)
+        self.scale = positive("scale", scale)
+        self.class_weights = self.add_class_weights(num_classes, embedding_dim)
+        self.built = True
+
+    def add_class_weights(self, *shape):
+        return self.add_weight(shape=shape, initializer="glorot_uniform", name="class_weights")
+
+    def cosines(self, embeddings):
+        """Cosine of each embedding with each class weight, `(batch, num_classes)`."""
+        return ops.matmul(l2_normalize(embeddings), ops.transpose(l2_normalize(self.class_weights)))
+
+    def logits(self, embeddings):
+        """Class scores `(batch, num_classes)`, without margin; the prediction is their argmax."""
+        return self.scale * self.cosines(ops.convert_to_tensor(embeddings, self.compute_dtype))
+
+    def target_cosines(self, cosines):
+        """What takes the place of the cosine with the own class, `(batch,)` from `(batch,)`."""
+        return cosines
+
+    def call(self, labels, embeddings):
+        labels = class_ids(labels, embeddings)
+        cosines = self.cosines(embeddings)
+        own = self.target_cosines(own_class(cosines, labels))
+        return cross_entropy(self.scale * with_own_class(cosines, labels, own), labels)
+
+
+def own_class(scores, labels):
+    """The entry of each row in the column of its label, `(batch,)`."""
+    return ops.squeeze(ops.take_along_axis(scores, labels[:, None], axis=1), axis=1)
+
+
+def with_own_class(scores, labels, values):
+    """`scores` with `values`, `(batch,)`, in the column of each row's label."""
+    return ops.where(ops.one_hot(labels, scores.shape[1], dtype="bool"), values[:, None], scores)
+
+
+def detached(values, cosines):
+    """`values` in the forward pass, the gradient of `cosines` in the backward pass.
+
+    A margin bends the gradient near 0 and pi, where it vanishes or loses its direction; the
+    gradient of the plain cosine always points to the class weight.
+    """
+    return cosines + ops.stop_gradient(values - cosines)

@@ -1,0 +1,53 @@
+"""Checks of constructor arguments: each returns the value, or says what was given and what is expected."""
+
+import math
+import numbers
+
+
+def number(name, value, low=0.0, high=math.inf):
+    """A finite number in `[low, high]`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if _is_finite(value) and low <= value <= high:
+        return value
+    limits = f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
+    raise ValueError(f"`{name}` must be a finite number {limits}. Received: {value}")
+
+
+def positive(name, value):
+    """A finite number above 0.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if _is_finite(value) and value > 0:
+        return value
+    raise ValueError(f"`{name}` must be a finite number above 0. Received: {value}")
+
+
+def whole_number(name, value, low):
+    """An integer of at least `low`.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= low:
+        return value
+    raise ValueError(f"`{name}` must be a whole number, at least {low}. Received: {value}")
+
+
+def one_of(name, value, valid):
+    """One of some strings.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    if value in valid:
+        return value
+    raise ValueError(f"`{name}` must be one of {', '.join(valid)}. Received: {value}")
+
+
+def _is_finite(value):
+    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,244 @@
+"""Exponential triplet loss, its embedding spaces, and the center term that goes with it."""
+
+import math
+
+import keras
+from keras import ops
+
+from .arguments import number, one_of, positive, whole_number
+from .centers import damped_mean
+from .labels import class_ids
+from .numerics import l2_normalize, lengths, masked_max, masked_min, mean_over, safe_sqrt
+from .pairwise import pair_masks, squared_distances
+
+SPACES = ("unit_range", "l2", "unit_bounce")
+VARIANTS = ("slides", "code")
+
+
+def bounded(embeddings, embedding_norm, scale, detach_norm):
+    """Maps embeddings into a ball of radius `scale`, so that distances are at most `2 * scale`.
+
+    - `"unit_range"`: those outside go to the surface, `x * min(1, scale / |x|)`.
+    - `"l2"`: all go to the surface; 0 stays 0.
+    - `"unit_bounce"`: those outside are reflected at the surface, `(2 scale - |x|) x / |x|`,
+      and beyond a length of `2 scale` become 0, without gradient.
+
+    Args:
+        embeddings: Float tensor `(batch, embedding_dim)`.
+        embedding_norm: The space.
+        scale: Radius, above 0.
+        detach_norm: Whether the length is a constant in the gradient, as in the reference
+            implementation: the gradient then also has a part along the embedding that
+            nothing follows, and in `"unit_bounce"` one of the wrong sign.
+    """
+    norms = lengths(embeddings)[:, None]  # (batch, 1)
+    radius = ops.relu(2 * scale - norms) if embedding_norm == "unit_bounce" else scale
+    if detach_norm:
+        known = norms > 0
+        factors = ops.where(known, radius / ops.where(known, norms, ops.ones_like(norms)), ops.zeros_like(norms))
+        outer = embeddings * ops.stop_gradient(factors)
+    else:
+        outer = l2_normalize(embeddings) * radius
+    return outer if embedding_norm == "l2" else ops.where(norms <= scale, embeddings, outer)
+
+
+@keras.saving.register_keras_serializable(package="losses")
+class ExponentialTripletLoss(keras.Layer):
+    """Logarithmic barriers on the mean violation of the hardest pairs.
+
+        C_n = overlap / num_classes
+        p_a, q_a = distance to the farthest positive, to the nearest negative, over 2 * scale
+        I_p = mean_a max(0, p_a - C_n),   I_n = mean_a max(0, 1/2 - q_a)
+        L = -positive_weight * log(1 - I_p / (1 - C_n) + epsilon) - negative_weight * log(1 - 2 I_n + epsilon)
+
+    Distances are plain, between embeddings mapped into a ball of radius `scale` (`bounded`).
+    As in the reference implementation the logarithm is taken of the means, not in each pair
+    as in the authors' slides. Its published grids have an overlap of 40 or 80 with ten
+    classes, hence `C_n >= 1`, which switches the attraction off: refused here. Every sample
+    is an anchor, where the reference has an option for every third. Holds no state. Needs
+    batches with several samples of each class.
+
+    Args:
+        num_classes: Number of classes.
+        overlap: In `[0, num_classes)`; share of the space that a class may take, times the number of classes.
+        embedding_norm: `"unit_range"`, `"l2"` or `"unit_bounce"`.
+        scale: Radius of the ball, above 0.
+        epsilon: Above 0; bounds the loss at `-log(epsilon)`. The reference has 1e-20, where
+            float32 has no gradient left to give.
+        positive_weight: Weight of the attraction, non-negative.
+        negative_weight: Weight of the repulsion, non-negative.
+        detach_norm: Whether the length of an embedding is a constant in the gradient, as in
+            the reference.
+
+    Call arguments:
+        labels: Integer tensor `(batch,)`.
+        embeddings: Float tensor `(batch, embedding_dim)`.
+
+    Returns:
+        Scalar, in nats. A part without pairs is 0, up to epsilon.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Reference:
+        Urtans et al., Exponential Triplet Loss, ICCDA 2020: slides and code; the paper's own
+        text could not be checked.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        overlap=1.2,
+        embedding_norm="unit_range",
+        scale=1.0,
+        epsilon=1e-6,
+        positive_weight=1.0,
+        negative_weight=1.0,
+        detach_norm=False,
+        dtype="float32",
+        **kwargs,
+    ):
+        super().__init__(dtype=dtype, **kwargs)
+        self.class_share = _class_share(num_classes, overlap)
+        self.embedding_norm = one_of("embedding_norm", embedding_norm, SPACES)
+        self.scale = positive("scale", scale)
+        self.epsilon = positive("epsilon", epsilon)
+        self.positive_weight = number("positive_weight", positive_weight)
+        self.negative_weight = number("negative_weight", negative_weight)
+        self.detach_norm = detach_norm
+        self.built = True
+
+    @property
+    def collapsed_value(self):
+        """Value of the loss when all embeddings are equal: where collapsed training stays."""
+        return -self.negative_weight * math.log(self.epsilon)
+
+    def call(self, labels, embeddings):
+        (too_far, with_positive), (too_near, with_negative) = self._violations(labels, embeddings)
+        attraction = _barrier(mean_over(too_far, with_positive) / (1 - self.class_share), self.epsilon)
+        repulsion = _barrier(2 * mean_over(too_near, with_negative), self.epsilon)
+        return self.positive_weight * attraction + self.negative_weight * repulsion
+
+    def active_fraction(self, labels, embeddings):
+        """Share of the anchors whose farthest positive is too far or nearest negative too near."""
+        (too_far, with_positive), (too_near, with_negative) = self._violations(labels, embeddings)
+        violated = ops.logical_or(
+            ops.logical_and(too_far > 0, with_positive), ops.logical_and(too_near > 0, with_negative)
+        )
+        return mean_over(ops.cast(violated, too_far.dtype), ops.logical_or(with_positive, with_negative))
+
+    def _violations(self, labels, embeddings):
+        """For positives and for negatives: by how much each anchor's hardest is off, and whether it has one."""
+        labels = class_ids(labels, embeddings)
+        embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
+        embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
+        (farthest, with_positive), (nearest, with_negative) = _hardest(labels, embeddings, self.scale)
+        return (
+            (ops.relu(farthest - self.class_share), with_positive),
+            (ops.relu(0.5 - nearest), with_negative),
+        )
+
+
+@keras.saving.register_keras_serializable(package="losses")
+class ExponentialCenterLoss(keras.Layer):
+    """The center term of the exponential triplet loss: a hinge on the distance to the own center.
+
+        "slides":  L = mean_i max(0, ||e_i - c_{y_i}||^2 - C_n / 2)
+        "code":    L = -log(1 - mean_a max(0, p_a - C_n / 2) / (1 - C_n / 2) + epsilon)
+
+    with `e` the embeddings in their ball, `C_n` and `p_a` as in `ExponentialTripletLoss`. The
+    reference implementation computes centers, but its term does not use them: `"code"` is
+    kept for comparison, and has no centers. In `"slides"` they follow the rule of `CenterLoss`.
+
+    Args:
+        num_classes: Number of classes; labels are integers in `[0, num_classes)`.
+        embedding_dim: Length of an embedding.
+        overlap: In `[0, num_classes)`, as in `ExponentialTripletLoss`.
+        embedding_norm: `"unit_range"`, `"l2"` or `"unit_bounce"`.
+        scale: Radius of the ball, above 0.
+        center_rate: Step of the centers, in `[0, 1]`.
+        variant: `"slides"` or `"code"`.
+        epsilon: Above 0; bounds the loss of `"code"` at `-log(epsilon)`.
+        detach_norm: Whether the length of an embedding is a constant in the gradient.
+
+    Call arguments:
+        labels: Integer tensor `(batch,)`.
+        embeddings: Float tensor `(batch, embedding_dim)`.
+        training: Whether the centers move.
+
+    Returns:
+        Scalar, in squared units of the ball, or nats for `"code"`.
+
+    Raises:
+        ValueError: If an argument is outside its range.
+
+    Reference:
+        As `ExponentialTripletLoss`.
+    """
+
+    def __init__(
+        self,
+        num_classes,
+        embedding_dim,
+        overlap=1.2,
+        embedding_norm="unit_range",
+        scale=1.0,
+        center_rate=0.5,
+        variant="slides",
+        epsilon=1e-6,
+        detach_norm=False,
+        dtype="float32",
+        **kwargs,
+    ):
+        super().__init__(dtype=dtype, **kwargs)
+        self.slack = _class_share(num_classes, overlap) / 2
+        self.embedding_norm = one_of("embedding_norm", embedding_norm, SPACES)
+        self.scale = positive("scale", scale)
+        self.center_rate = number("center_rate", center_rate, 0, 1)
+        self.variant = one_of("variant", variant, VARIANTS)
+        self.epsilon = positive("epsilon", epsilon)
+        self.detach_norm = detach_norm
+        if variant == "slides":
+            self.centers = self.add_weight(
+                shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"
+            )
+        self.built = True
+
+    def call(self, labels, embeddings, training=False):
+        labels = class_ids(labels, embeddings)
+        embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
+        if self.variant == "code":
+            (farthest, with_positive), _ = _hardest(labels, embeddings, self.scale)
+            violation = mean_over(ops.relu(farthest - self.slack), with_positive)
+            return _barrier(violation / (1 - self.slack), self.epsilon)
+        offsets = embeddings - ops.take(self.centers, labels, axis=0)
+        if training:
+            step = damped_mean(labels, ops.stop_gradient(offsets), self.centers.shape[0])
+            self.centers.assign_add(self.center_rate * step)
+        return ops.mean(ops.relu(ops.sum(ops.square(offsets), axis=-1) - self.slack))
+
+
+def _class_share(num_classes, overlap):
+    """C_n, the share of the space that a class may take."""
+    whole_number("num_classes", num_classes, 2)
+    if not number("overlap", overlap) < num_classes:
+        raise ValueError(
+            f"`overlap` must be in [0, num_classes): from num_classes on nothing is attracted any more. "
+            f"Received: {overlap} for {num_classes} classes"
+        )
+    return overlap / num_classes
+
+
+def _hardest(labels, embeddings, scale):
+    """Distances to the farthest positive and the nearest negative over the largest possible, and who has them."""
+    distances = safe_sqrt(squared_distances(embeddings)) / (2 * scale)
+    positives, negatives = pair_masks(labels)
+    return (
+        (masked_max(distances, positives), ops.any(positives, axis=-1)),
+        (masked_min(distances, negatives), ops.any(negatives, axis=-1)),
+    )
+
+
+def _barrier(violation, epsilon):
+    """0 for no violation, `-log(epsilon)` for the largest possible one, 1."""
+    return -ops.log(ops.relu(1 - violation) + epsilon)  # Rounding may take the violation past 1.

@@ -1,0 +1,57 @@
+"""Norms, means and sums that stay finite, with finite gradients, where the plain formula would not."""
+
+from keras import ops
+
+BIG = 1e30  # Stands for infinity where entries are masked: the difference of two of them is finite.
+
+
+def l2_normalize(embeddings, epsilon=1e-12):
+    """Divides each row by its length; a row of squared length up to `epsilon` becomes 0.
+
+    Such a row gets gradient 0 as well: its direction is undefined.
+    """
+    squared = ops.sum(ops.square(embeddings), axis=-1, keepdims=True)
+    usable = squared > epsilon
+    # The inner `where` keeps the gradient of the branch not taken finite.
+    scale = ops.rsqrt(ops.where(usable, squared, ops.ones_like(squared)))
+    return embeddings * ops.where(usable, scale, ops.zeros_like(scale))
+
+
+def safe_sqrt(values):
+    """Square root whose value and gradient are 0 where `values` is 0."""
+    positive = values > 0
+    roots = ops.sqrt(ops.where(positive, values, ops.ones_like(values)))
+    return ops.where(positive, roots, ops.zeros_like(roots))
+
+
+def lengths(embeddings):
+    """Length of each row, `(batch,)`; the gradient of a zero row is 0."""
+    return safe_sqrt(ops.sum(ops.square(embeddings), axis=-1))
+
+
+def mean_over(values, mask):
+    """Mean of `values` where `mask` holds; 0, with gradient 0, where it holds nowhere."""
+    kept = ops.where(mask, values, ops.zeros_like(values))
+    count = ops.sum(ops.cast(mask, values.dtype))
+    return ops.sum(kept) / ops.maximum(count, 1)
+
+
+def masked_max(values, mask, axis=-1):
+    """Largest of each row where `mask` holds; `-BIG` in a row where it holds nowhere."""
+    return ops.max(ops.where(mask, values, ops.full_like(values, -BIG)), axis=axis)
+
+
+def masked_min(values, mask, axis=-1):
+    """Smallest of each row where `mask` holds; `BIG` in a row where it holds nowhere."""
+    return ops.min(ops.where(mask, values, ops.full_like(values, BIG)), axis=axis)
+
+
+def log_sum_exp(values, mask, axis=-1):
+    """log of the sum of `exp(values)` of each row where `mask` holds; about `-BIG` where it holds nowhere."""
+    return ops.logsumexp(ops.where(mask, values, ops.full_like(values, -BIG)), axis=axis)
+
+
+def cross_entropy(logits, labels):
+    """Mean softmax cross-entropy of logits `(batch, num_classes)`, in nats."""
+    # From logits: probabilities would have to be clipped, and the worst samples lose their gradient.
+    return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))

@@ -1,0 +1,87 @@
+"""Every variant of every loss gives the same values, gradients and next state on every backend that is installed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from gradients import value_and_gradient, weight_gradient
+from keras.ops import convert_to_numpy as to_numpy
+
+from tests.losses.test_every_loss import VARIANTS, batch, make
+
+OTHERS = [backend for backend in ("tensorflow", "jax", "torch") if backend != keras.backend.backend()]
+
+
+def outcome(variant, weights=None):
+    """Dict of arrays: the weights, the value, the gradients, the weights after one more training call.
+
+    Args:
+        variant: Name of the loss.
+        weights: Weights of the loss. If None, those of a new one after a training call.
+    """
+    labels, embeddings = batch()
+    embeddings = embeddings.astype("float32")
+    loss = make(variant)
+    if weights is None:
+        loss(labels, -embeddings, training=True)
+    else:
+        loss.set_weights(weights)
+    found = {f"before {i}": weight for i, weight in enumerate(loss.get_weights())}
+    found["value"], found["gradient"] = value_and_gradient(loss, labels, embeddings)
+    for weight in loss.trainable_weights:
+        found[f"gradient of {weight.name}"] = weight_gradient(loss, weight, labels, embeddings)
+    loss(labels, embeddings, training=True)
+    return found | {f"{weight.name} after": to_numpy(weight) for weight in loss.weights}
+
+
+def save_outcomes(source, target):
+    """The outcome of every variant from the weights that another backend has saved."""
+    given = dict(np.load(source))
+    found = {}
+    for variant in VARIANTS:
+        count = sum(name.startswith(f"{variant}/before") for name in given)
+        weights = [given[f"{variant}/before {i}"] for i in range(count)]
+        found |= {f"{variant}/{name}": array for name, array in outcome(variant, weights).items()}
+    np.savez(target, **found)
+
+
+RUN = """
+import sys
+sys.path[:0] = {path!r}
+from tests.losses.test_backends import save_outcomes
+save_outcomes({source!r}, {target!r})
+"""
+
+
+@pytest.fixture(scope="module")
+def here():
+    """Outcomes on the backend of this process."""
+    keras.utils.set_random_seed(0)
+    return {f"{variant}/{name}": array for variant in VARIANTS for name, array in outcome(variant).items()}
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def there(request, here, tmp_path_factory):
+    """Outcomes on another backend, from the same weights."""
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f"{request.param} is not installed")
+    source, target = (str(tmp_path_factory.mktemp(request.param) / f"{name}.npz") for name in ("here", "there"))
+    np.savez(source, **here)
+    path = [str(request.config.rootpath / folder) for folder in ("", "tests")]
+    script = RUN.format(path=path, source=source, target=target)
+    environment = os.environ | {"KERAS_BACKEND": request.param}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)
+    return dict(np.load(target))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_values_gradients_and_state_agree_across_backends(variant, here, there):
+    names = [name for name in here if name.startswith(f"{variant}/")]
+    assert names == [name for name in there if name.startswith(f"{variant}/")]
+    for name in names:
+        np.testing.assert_allclose(there[name], here[name], rtol=1e-4, atol=1e-5, err_msg=name)
