@@ -126,11 +126,13 @@ def portable(embedder):
     return copy
 
 
+@keras.saving.register_keras_serializable(package="models")
 class MetricModel(keras.Model):
     """Trains an embedder with a weighted sum of losses that may hold state of their own.
 
     The losses are layers of the model, so their centers and class weights are trained,
-    saved and logged with it. `predict` returns embeddings: only training needs labels.
+    saved and logged with it. `predict` returns embeddings: only training needs labels. Saved
+    as `.keras` it can be loaded, and trained further, where `models` and `losses` are imported.
 
     Args:
         embedder: `keras.Model` from images to embeddings `(batch, embedding_dim)`.
@@ -149,6 +151,17 @@ class MetricModel(keras.Model):
         )
         if self.classifier is not None:
             self.accuracy = keras.metrics.SparseCategoricalAccuracy(name="head_accuracy")
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        terms = {name: [self.term_weights[name], serialize(loss)] for name, loss in self.terms.items()}
+        return {"name": self.name, "embedder": serialize(self.embedder), "terms": terms}
+
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        terms = {name: (weight, deserialize(loss)) for name, (weight, loss) in config["terms"].items()}
+        return cls(deserialize(config["embedder"]), terms, name=config["name"])
 
     def call(self, images, training=None):
         return self.embedder(images, training=training)

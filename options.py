@@ -29,7 +29,8 @@ class Parser(argparse.ArgumentParser):
 
 class _ListLosses(argparse.Action):
     def __call__(self, parser, *_):
-        parser.exit(message=list_losses())
+        print(list_losses(), end="")
+        parser.exit()
 
 
 def parse_options(arguments=None):
@@ -115,7 +116,7 @@ def parse_changes(changes):
 def list_losses():
     """Every loss with its terms, what it does in a line, and its arguments with their defaults."""
     return "\n".join(
-        f"{name}: {' + '.join(f'{weight:g} x {term}' for term, (weight, _) in recipe.terms.items())}\n"
+        f"{name}: {' + '.join(_weighted(term, weight) for term, (weight, _) in recipe.terms.items())}\n"
         f"    {_summary(recipe)}\n"
         + textwrap.fill(
             " ".join(f"{argument}={_as_given(default)}" for argument, default in recipe.options().items()),
@@ -127,6 +128,10 @@ def list_losses():
         + "\n"
         for name, recipe in LOSSES.items()
     )
+
+
+def _weighted(term, weight):
+    return term if weight == 1 else f"{weight:g} x {term}"
 
 
 def _summary(recipe):

@@ -9,7 +9,7 @@ from .labels import class_ids
 
 @keras.saving.register_keras_serializable(package="losses")
 class ContrastiveCenterLoss(keras.Layer):
-    """Squared distance to the own center over the sum of those to all other centers.
+    """Squared distance to the own center over the sum of those to the others.
 
         L = 1 / (2 B) * sum_i ||x_i - c_{y_i}||^2 / (sum_{j != y_i} ||x_i - c_j||^2 + delta)
 

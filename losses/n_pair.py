@@ -11,7 +11,7 @@ from .pairwise import pair_masks
 
 @keras.saving.register_keras_serializable(package="losses")
 class NPairLoss(keras.Layer):
-    """Softmax of a positive's dot product against one negative of every other class.
+    """Softmax of a positive pair against one negative of every other class.
 
         l_ap = log(1 + sum_{j != y_a} mean_{n: y_n = j} exp(x_a . x_n - x_a . x_p))
         L = mean of l_ap + l2_weight * (|x_a|^2 + |x_p|^2) over all positive pairs (a, p)

@@ -10,7 +10,7 @@ from .numerics import l2_normalize
 
 @keras.saving.register_keras_serializable(package="losses")
 class SubCenterArcFace(ArcFace):
-    """ArcFace with the nearest of several sub-centers in place of the class weight.
+    """ArcFace with the nearest of several sub-centers as the class weight.
 
         cos(t_ij) = max_k cos(x_i, w_jk),     then as ArcFace
 

@@ -83,7 +83,7 @@ def test_centers_that_do_not_move_have_no_drift(digits, tmp_path):
 
 
 def test_annealing_falls_with_the_steps_taken(digits, tmp_path):
-    model, logs = trained("a_softmax", digits, tmp_path)
+    _, logs = trained("a_softmax", digits, tmp_path)
     steps = 500 // 240
     expected = [1000 / (1 + 0.12 * steps * epoch) for epoch in (1, 2)]
     assert [epoch["val_annealing"] for epoch in logs] == pytest.approx(expected, rel=1e-5)

@@ -57,6 +57,23 @@ def test_frozen_normalization_keeps_its_statistics():
         np.testing.assert_array_equal(old, new)
 
 
+@pytest.mark.parametrize(
+    ("init", "mean", "deviation"), [("glorot", 0, (6 / 192 / 3) ** 0.5), ("normal", 0, 1), ("uniform", 0.5, 12**-0.5)]
+)
+@pytest.mark.parametrize("name", MODELS)
+def test_the_embedding_starts_as_asked_and_anew_from_every_seed(name, init, mean, deviation):
+    kernels = []
+    for seed in (0, 0, 1):
+        keras.utils.set_random_seed(seed)
+        embedder = MODELS[name]((28, 28, 1), 64, init)
+        kernels.append(to_numpy(embedder.get_layer("embedding").kernel))
+    assert kernels[0].mean() == pytest.approx(mean, abs=0.05)
+    if name == "cnn":
+        assert kernels[0].std() == pytest.approx(deviation, rel=0.05)
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert np.abs(kernels[0] - kernels[2]).max() > 0
+
+
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_embeddings_are_float32_of_the_wanted_length_and_can_be_negative(name, policy):

@@ -1,11 +1,12 @@
 """The command line: what it accepts, and what it says to what it does not."""
 
 import dataclasses
+import re
 
 import pytest
 
 from losses import LOSSES
-from options import DEFAULT_LOSSES, make_settings, parse_changes, parse_options
+from options import DEFAULT_LOSSES, list_losses, make_settings, parse_changes, parse_options
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +26,8 @@ def test_without_flags_it_trains_the_four_losses_on_mnist_with_one_seed():
 
 def test_every_flag_reaches_the_settings():
     flags = (
-        "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal --sampler shuffle "
-        "--augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
+        "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal "
+        "--sampler shuffle --augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
         "--perplexity 12 --tsne-iterations 300 --quick"
     )
     (settings,) = settings_of(*flags.split())
@@ -81,6 +82,35 @@ def test_values_take_the_type_of_the_default(change, expected):
     assert parse_changes([change]) == {"triplet": expected}
 
 
+def test_several_numbers_are_given_with_commas():
+    assert parse_changes(["a_softmax.annealing=500,0.1,2,0"]) == {"a_softmax": {"annealing": [500, 0.1, 2, 0]}}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_argument_can_be_set_to_what_the_list_says_is_its_default(name):
+    entry = next(entry for entry in list_losses().split("\n\n") if entry.startswith(f"{name}:"))
+    changes = re.findall(r"(\w+=\S+)", entry)
+    parsed = parse_changes([f"{name}.{change}" for change in changes])[name]
+    defaults = LOSSES[name].options()
+    assert parsed == {key: list(value) if isinstance(value, tuple) else value for key, value in defaults.items()}
+    LOSSES[name](10, 8, **parsed)
+
+
+def test_the_list_says_in_a_line_what_each_loss_does_and_fits_the_terminal():
+    for name, entry in zip(LOSSES, list_losses().split("\n\n"), strict=True):
+        title, summary, *_ = entry.splitlines()
+        assert title.startswith(f"{name}: ")
+        assert summary.endswith(".")
+    assert max(map(len, list_losses().splitlines())) <= 80
+
+
+def test_list_prints_the_losses_and_trains_nothing(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse_options(["--list"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == list_losses()
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -104,6 +134,10 @@ def test_values_take_the_type_of_the_default(change, expected):
         ("--set center.weight=1", ["center has no weight", "center_weight=0.01", "center_rate=0.5"]),
         ("--set center.center_weight=much", ["center_weight=much", "number"]),
         ("--set triplet.normalize=1", ["true or false"]),
+        ("--set a_softmax.annealing=5", ["annealing=5", "4 numbers", "1000,0.12,1,5"]),
+        ("--set a_softmax.annealing=1,2,3,x", ["1,2,3,x", "number"]),
+        ("--set a_softmax.margin=2.5", ["2.5", "whole number"]),
+        ("--embedding-init zeros", ["zeros", "glorot, normal, uniform"]),
         ("--losses softmax --set center.center_weight=1", ["center", "--losses has only softmax"]),
         ("--runs /proc/nowhere", ["--runs", "/proc/nowhere", "Choose"]),
     ],

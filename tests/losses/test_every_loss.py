@@ -1,5 +1,6 @@
 """What every loss promises, for every entry of the registry and for every variant of its losses."""
 
+import json
 import subprocess
 import sys
 
@@ -229,78 +230,63 @@ def images_and_labels():
     return rng.normal(size=(64, 6)).astype("float32"), np.arange(64) % CLASSES
 
 
-@every_name
-@pytest.mark.parametrize("jit_compile", [False, pytest.param(True, marks=needs_xla)])
-def test_fit_logs_every_term_and_their_weighted_sum_and_trains_every_weight(name, jit_compile):
+def trained(name, **options):
+    """The model, its weights before, and the logs of one epoch of two batches."""
+    keras.utils.set_random_seed(0)
     model = small_model(name)
-    model.compile(keras.optimizers.SGD(0.01), jit_compile=jit_compile)
-    images, labels = images_and_labels()
+    model.compile(keras.optimizers.SGD(0.01), **options)
     before = [to_numpy(weight) for weight in model.weights]
-    logs = model.fit(images, labels, batch_size=32, epochs=1, verbose=0).history
+    logs = model.fit(*images_and_labels(), batch_size=32, epochs=1, verbose=0, shuffle=False).history
+    return model, before, logs
+
+
+@every_name
+def test_fit_trains_every_weight_and_logs_every_term_with_and_without_xla(name):
+    model, before, logs = trained(name, jit_compile=False)
     weighted = sum(weight * logs[term][0] for term, weight in model.term_weights.items())
     assert logs["loss"][0] == pytest.approx(weighted, rel=1e-5)
     assert np.isfinite(logs["loss"][0])
     for weight, old in zip(model.weights, before, strict=True):
         if "seed" not in weight.path:
             assert np.abs(to_numpy(weight) - old).max() > 0, f"{weight.path} did not move"
-
-
-@needs_xla
-@every_name
-def test_compiled_by_xla_it_trains_to_the_same_weights(name):
-    images, labels = images_and_labels()
-    results = []
-    for jit_compile in (False, True):
-        keras.utils.set_random_seed(0)
-        model = small_model(name)
-        model.compile(keras.optimizers.SGD(0.01), jit_compile=jit_compile)
-        model.fit(images, labels, batch_size=32, epochs=1, verbose=0, shuffle=False)
-        results.append(model.get_weights())
-    for eager, compiled in zip(*results, strict=True):
-        np.testing.assert_allclose(eager, compiled, rtol=1e-4, atol=1e-6)
-
-
-@every_name
-def test_evaluation_changes_no_weight_of_the_model(name):
-    model = small_model(name)
-    model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
-    before = model.get_weights()
+    compiled, _, _ = trained(name, jit_compile=True)
+    for weight, other in zip(model.get_weights(), compiled.get_weights(), strict=True):
+        np.testing.assert_allclose(weight, other, rtol=1e-4, atol=1e-6)
+    after = model.get_weights()
     model.evaluate(*images_and_labels(), verbose=0)
-    for old, new in zip(before, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(old, new)
+    for weight, other in zip(model.get_weights(), after, strict=True):
+        np.testing.assert_array_equal(weight, other, err_msg="Evaluation changed a weight.")
 
 
-CONTINUE = """
+def continued(model):
+    """The loss of one more batch, and of that batch after the step."""
+    return [float(model.train_on_batch(*images_and_labels(), return_dict=True)["loss"]) for _ in range(2)]
+
+
+GO_ON = """
+import json
 import sys
 sys.path[:0] = {path!r}
 import keras
-import numpy as np
-from test_every_loss import images_and_labels, small_model
-keras.utils.set_random_seed(1)
-model = small_model({name!r})
-model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
-images, labels = images_and_labels()
-model(images[:1])
-model.load_weights({weights!r})
-loaded = model.evaluate(images, labels, batch_size=64, verbose=0)[0]
-model.fit(images, labels, batch_size=64, epochs=1, verbose=0)
-print("RESULT", loaded, model.evaluate(images, labels, batch_size=64, verbose=0)[0])
+from test_every_loss import LOSSES, continued
+folder = {folder!r}
+results = {{name: continued(keras.models.load_model(f"{{folder}}/{{name}}.keras")) for name in LOSSES}}
+print("RESULT", json.dumps(results))
 """
 
 
 @pytest.mark.slow
-@every_name
-def test_weights_loaded_in_a_fresh_process_give_the_same_loss_and_go_on_training(name, tmp_path, pytestconfig):
-    model = small_model(name)
-    model.compile(keras.optimizers.SGD(0.01), jit_compile=False)
-    images, labels = images_and_labels()
-    model.fit(images, labels, batch_size=64, epochs=2, verbose=0)
-    weights = str(tmp_path / "model.weights.h5")
-    model.save_weights(weights)
-    here = model.evaluate(images, labels, batch_size=64, verbose=0)[0]
+def test_models_loaded_in_a_fresh_process_train_on_as_if_never_saved(tmp_path, pytestconfig):
+    expected = {}
+    for name in LOSSES:
+        model, _, _ = trained(name, run_eagerly=True)  # Faster than to trace so few steps.
+        model.save(tmp_path / f"{name}.keras")
+        expected[name] = continued(model)
     path = [str(pytestconfig.rootpath / folder) for folder in ("", "tests", "tests/losses")]
-    script = CONTINUE.format(path=path, name=name, weights=weights)
+    script = GO_ON.format(path=path, folder=str(tmp_path))
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
-    loaded, trained = map(float, output.split("RESULT")[1].split())
-    assert loaded == pytest.approx(here, rel=1e-6)
-    assert trained < loaded
+    found = json.loads(output.split("RESULT")[1])
+    assert found.keys() == expected.keys()
+    for name, (before, after) in expected.items():
+        assert found[name] == pytest.approx([before, after], rel=1e-5), name
+        assert after != before
