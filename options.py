@@ -114,24 +114,18 @@ def parse_changes(changes):
 
 
 def list_losses():
-    """Every loss with its terms, what it does in a line, and its arguments with their defaults."""
-    return "\n".join(
-        f"{name}: {' + '.join(_weighted(term, weight) for term, (weight, _) in recipe.terms.items())}\n"
-        f"    {_summary(recipe)}\n"
-        + textwrap.fill(
-            " ".join(f"{argument}={_as_given(default)}" for argument, default in recipe.options().items()),
-            width=80,
-            initial_indent="    ",
-            subsequent_indent="    ",
-            break_long_words=False,
-        )
-        + "\n"
-        for name, recipe in LOSSES.items()
-    )
+    """Every loss: what it does in a line, its terms, its arguments with their defaults."""
+    return "\n".join(f"{name}\n{_entry(recipe)}\n" for name, recipe in LOSSES.items())
 
 
-def _weighted(term, weight):
-    return term if weight == 1 else f"{weight:g} x {term}"
+def _entry(recipe):
+    lines = [_summary(recipe)]
+    if len(recipe.terms) > 1:
+        weighted = (term if weight == 1 else f"{weight:g} x {term}" for term, (weight, _) in recipe.terms.items())
+        lines.append(f"= {' + '.join(weighted)}")
+    arguments = " ".join(f"{name}={_as_given(default)}" for name, default in recipe.options().items())
+    lines += textwrap.wrap(arguments, width=76, break_long_words=False)
+    return textwrap.indent("\n".join(lines), "    ")
 
 
 def _summary(recipe):
