@@ -7,9 +7,12 @@ from keras import ops
 
 from .arguments import number, one_of
 from .labels import class_ids
-from .numerics import BIG, l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
+from .numerics import l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import anchors_with_both, pair_masks, squared_distances
 
+# What differs by less than rounding is equally far: positives are moved past, or before, the
+# negatives at their distance by this share of it, and by this much.
+TIE, TINY = 2.4e-7, 1e-30
 MINING = ("semi_hard", "batch_hard", "batch_all")
 DISTANCES = ("squared", "euclidean")
 
@@ -124,31 +127,31 @@ class TripletLoss(keras.Layer):
         # The sum over active triplets is linear in the distances: a positive counts once for
         # every negative that is not farther by the margin, a negative once for every such
         # positive. Counting them needs one sort of each row, not (batch, batch, batch) numbers.
-        shifted = ops.stop_gradient(distances) + self.margin * ops.cast(positives, distances.dtype)
-        order = _nearest_first(shifted, positives)  # At the margin itself a triplet is not active.
-        nearer_negatives = ops.cast(_count_up_to(negatives, order), distances.dtype)
-        farther_positives = _count(positives, distances.dtype)[:, None] - ops.cast(
-            _count_up_to(positives, order), distances.dtype
-        )
-        zeros = ops.zeros_like(distances)
-        active = ops.where(positives, nearer_negatives, zeros)
-        weights = active - ops.where(negatives, farther_positives, zeros)
-        total = ops.sum(weights * distances) + self.margin * ops.sum(active)
-        triplets = _count(positives, distances.dtype) * _count(negatives, distances.dtype)  # (batch,)
-        triplets = ops.maximum(ops.sum(triplets), 1)
-        return total / triplets, ops.sum(active) / triplets
+        reach = ops.stop_gradient(distances) + self.margin
+        order, _ = _nearest_first(ops.where(positives, reach * (1 - TIE) - TINY, reach - self.margin))
+        is_positive, is_negative = (_in_order(mask, order, distances.dtype) for mask in (positives, negatives))
+        farther_positives = ops.sum(is_positive, axis=-1, keepdims=True) - ops.cumsum(is_positive, axis=-1)
+        active = is_positive * ops.cumsum(is_negative, axis=-1)
+        weights = active - is_negative * farther_positives
+        total = ops.sum(weights * _in_order(distances, order)) + self.margin * ops.sum(active)
+        triplets = ops.sum(ops.sum(is_positive, axis=-1) * ops.sum(is_negative, axis=-1))
+        return total / ops.maximum(triplets, 1), ops.sum(active) / ops.maximum(triplets, 1)
 
 
 def _semi_hard(distances, positives, negatives):
+    # In each row, nearest first, the next negative after a positive. One sort, whatever the
+    # number of positives: with k negatives so far the next one is the k-th, counted from 0.
     fixed = ops.stop_gradient(distances)
-    # If k negatives of an anchor are not farther than a positive, the k-th (from 0) of its
-    # negatives, nearest first, is the first beyond it.
-    ranked = ops.argsort(ops.where(negatives, fixed, ops.full_like(fixed, BIG)), axis=-1)
-    last = ops.sum(ops.cast(negatives, "int32"), axis=-1, keepdims=True) - 1  # (batch, 1)
-    rank = ops.minimum(_count_up_to(negatives, _nearest_first(fixed, negatives)), last)
-    chosen = ops.take_along_axis(ranked, ops.maximum(rank, 0), axis=-1)  # (batch, batch)
-    violations = distances - ops.take_along_axis(distances, chosen, axis=-1)
-    return violations, ops.logical_and(positives, last >= 0)
+    order, starts = _nearest_first(ops.where(positives, fixed * (1 + TIE) + TINY, fixed))
+    is_negative = _in_order(negatives, order, "int32")
+    so_far = ops.cumsum(is_negative, axis=-1)
+    last = so_far[:, -1:] - 1  # (batch, 1)
+    # The pair of the k-th negative of each row, in place k of the row.
+    places = ops.reshape(starts + ops.maximum(so_far - 1, 0), (-1,))
+    ranked = ops.segment_sum(ops.reshape(order * is_negative, (-1,)), places, num_segments=ops.size(distances))
+    chosen = ops.take(ranked, starts + ops.maximum(ops.minimum(so_far, last), 0))
+    violations = _in_order(distances, order) - _in_order(distances, chosen)
+    return violations, ops.logical_and(_in_order(positives, order), last >= 0)
 
 
 def _batch_hard(distances, positives, negatives):
@@ -157,18 +160,13 @@ def _batch_hard(distances, positives, negatives):
     return ops.where(valid, violations, ops.zeros_like(violations)), valid
 
 
-def _count(mask, dtype):
-    return ops.sum(ops.cast(mask, dtype), axis=-1)
+def _nearest_first(distances):
+    """Each row's pairs by distance, as indices into the flat matrix; and where each row starts there."""
+    batch = ops.shape(distances)[0]
+    starts = batch * ops.arange(batch, dtype="int32")[:, None]
+    return starts + ops.cast(ops.argsort(distances, axis=-1), "int32"), starts
 
 
-def _nearest_first(distances, first):
-    """Order of each row by distance; at the same distance the columns of `first` come before the others."""
-    grouped = ops.argsort(ops.cast(ops.logical_not(first), "int32"), axis=-1)
-    by_distance = ops.argsort(ops.take_along_axis(distances, grouped, axis=-1), axis=-1)
-    return ops.take_along_axis(grouped, by_distance, axis=-1)
-
-
-def _count_up_to(mask, order):
-    """For each entry of a row, how many entries of `mask` stand before or at it in `order`, `(batch, batch)`."""
-    counts = ops.cumsum(ops.cast(ops.take_along_axis(mask, order, axis=-1), "int32"), axis=-1)
-    return ops.take_along_axis(counts, ops.argsort(order, axis=-1), axis=-1)
+def _in_order(matrix, order, dtype=None):
+    """The entries of a matrix, `(batch, batch)`, that the flat indices name."""
+    return ops.take(ops.reshape(matrix if dtype is None else ops.cast(matrix, dtype), (-1,)), order)
