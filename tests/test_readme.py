@@ -1,0 +1,44 @@
+"""What the README says to copy and run does run, in a folder with nothing else."""
+
+import ast
+import pathlib
+import re
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[1]
+SECTION = (ROOT / "README.md").read_text().split("## Copy a loss into your own model")[1].split("\n## ")[0]
+CHECKS = {
+    "TripletLoss": 'assert embedder.history.history["loss"][-1] < 0.5 * embedder.history.history["loss"][0]',
+    "ArcFace": "assert (keras.ops.convert_to_numpy(predictions) == labels).mean() > 0.9",
+}
+
+
+def blocks(language):
+    return re.findall(rf"```{language}\n(.*?)```", SECTION, re.DOTALL)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "example"), list(zip(CHECKS, blocks("python"), strict=True)))
+def test_the_example_runs_with_the_copied_files_alone(name, example, tmp_path):
+    assert name in example
+    (copying,) = blocks("bash")
+    subprocess.run(["bash", "-ec", copying.replace("my_project", str(tmp_path))], cwd=ROOT, check=True)
+    script = tmp_path / "example.py"
+    script.write_text(example + CHECKS[name])
+    subprocess.run([sys.executable, script], cwd=tmp_path, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "losses").glob("*.py")), ids=lambda path: path.name)
+def test_a_loss_file_imports_keras_its_siblings_and_the_standard_library_only(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            imported = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            imported = [node.module]
+        else:
+            continue
+        for module in imported:
+            assert module == "keras" or module in sys.stdlib_module_names, f"{path.name} imports {module}"
