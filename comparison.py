@@ -5,7 +5,7 @@ import pathlib
 import statistics
 
 from data import CLASS_NAMES
-from experiment import DISTANCE_BINS, NEIGHBORS
+from experiment import DISTANCE_BINS, NEIGHBORS, scores_line
 from losses import LOSSES
 from run_folder import RunFolder, save_figure, save_table, whole_file
 from visualize import comparison_tsne_figure, distances_figure
@@ -205,7 +205,7 @@ def _tsne_figure(title, runs, settings):
                 "coordinates": arrays["tsne_test"],
                 "labels": labels[sample],
                 "mistakes": (arrays["test_predictions"] != labels)[sample] if "test_predictions" in arrays else None,
-                "title": f"{name}{_seed_note(runs, run)}   MAP@R {scores['map_at_r']:.3f}",
+                "title": f"{name}{_seed_note(runs, run)}",
                 "caption": _panel_caption(run.metrics["tsne"], scores),
             }
         )
@@ -233,7 +233,8 @@ def _distances_figure(title, runs):
             {
                 "same": arrays["same_pairs"],
                 "different": arrays["different_pairs"],
-                "title": f"{name}   distance ratio {ratio:.3f}   MAP@R {map_at_r:.3f}",
+                "title": name,
+                "scores": f"intra/inter {ratio:.3f} · MAP@R {map_at_r:.3f}",
             }
         )
     return distances_figure(title, histograms, DISTANCE_BINS)
@@ -241,6 +242,6 @@ def _distances_figure(title, runs):
 
 def _panel_caption(facts, scores):
     return (
-        f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}\n"
-        f"5-NN {scores['knn_accuracy']:.2%} · nearest mean {scores['center_accuracy']:.2%}"
+        f"{scores_line(scores)}\n"
+        f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}"
     )

@@ -15,6 +15,7 @@ from sklearn.metrics import confusion_matrix
 
 DPI = 160
 INK, MUTED = "#222222", "#666666"
+LONGEST_COLUMN = 8  # Histograms one above the other.
 SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 HOW_TO_READ = (
@@ -126,7 +127,7 @@ def comparison_tsne_figure(title, panels, class_names, note):
         note: What all panels share, a paragraph for the last cell.
     """
     cells = len(panels) + 1
-    columns = cells if cells <= 3 else min(4, math.ceil(math.sqrt(cells)))
+    columns = cells if cells <= 3 else min(6, math.ceil(math.sqrt(cells)))
     rows = -(-cells // columns)
     figure = Figure(figsize=(4.3 * columns, 5.0 * rows + 0.5), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=17, weight="bold", color=INK, x=0.01, ha="left")
@@ -151,7 +152,7 @@ def _draw_key(axes, class_names, note):
     axes.text(0, 0, text, transform=axes.transAxes, fontsize=10.5, color=MUTED, va="bottom", linespacing=1.35)
 
 
-def draw_distances(axes, bins, same, different, title=""):
+def draw_distances(axes, bins, same, different, title="", scores=""):
     """Histograms of the distances between images of the same class and of different classes, as densities."""
     for counts, color, label in ((same, SAME, "same class"), (different, DIFFERENT, "different classes")):
         density = counts / max(counts.sum(), 1) / np.diff(bins)
@@ -162,6 +163,7 @@ def draw_distances(axes, bins, same, different, title=""):
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(colors=MUTED, labelsize=8)
     axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_title(scores, fontsize=9, color=MUTED, loc="right")
 
 
 def distances_figure(title, rows, bins):
@@ -172,14 +174,20 @@ def distances_figure(title, rows, bins):
         rows: List of dicts of `draw_distances`' arguments but `bins`.
         bins: Bin edges of all histograms.
     """
-    figure = Figure(figsize=(8, 1.35 * len(rows) + 1.6), dpi=DPI, layout="constrained")
+    columns = 1 if len(rows) <= LONGEST_COLUMN else 3
+    height = -(-len(rows) // columns)
+    figure = Figure(figsize=(8 if columns == 1 else 5 * columns, 1.35 * height + 1.6), dpi=DPI, layout="constrained")
     figure.suptitle(title, fontsize=12, weight="bold", color=INK, x=0.01, ha="left")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
-    grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False).ravel()
-    for axes, row in zip(grid, rows, strict=True):
+    grid = figure.subplots(height, columns, sharex=True, squeeze=False).ravel()
+    for axes in grid[len(rows) :]:
+        axes.set_axis_off()
+    for axes, row in zip(grid, rows, strict=False):
         draw_distances(axes, bins, **row)
+    for axes in grid[max(0, len(rows) - columns) : len(rows)]:
+        axes.tick_params(labelbottom=True)  # The last of each column, also where the column is shorter.
     grid[0].legend(loc="upper right", fontsize=8, frameon=False)
-    grid[-1].set_xlabel(
+    figure.supxlabel(
         "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1",
         fontsize=9,
         color=MUTED,

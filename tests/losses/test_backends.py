@@ -11,7 +11,8 @@ import pytest
 from gradients import value_and_gradient, weight_gradient
 from keras.ops import convert_to_numpy as to_numpy
 
-from tests.losses.test_every_loss import VARIANTS, batch, make
+from losses import LOSSES
+from tests.losses.test_every_loss import CLASSES, VARIANTS, batch, make, small_model
 
 OTHERS = [backend for backend in ("tensorflow", "jax", "torch") if backend != keras.backend.backend()]
 
@@ -38,22 +39,35 @@ def outcome(variant, weights=None):
     return found | {f"{weight.name} after": to_numpy(weight) for weight in loss.weights}
 
 
-def save_outcomes(source, target):
-    """The outcome of every variant from the weights that another backend has saved."""
-    given = dict(np.load(source))
-    found = {}
+def history(name):
+    """Loss of a small model in each of twenty steps, from the same weights on every backend."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(64) % CLASSES
+    images = np.eye(CLASSES, 6, dtype="float32")[labels] + rng.normal(0, 0.3, (64, 6)).astype("float32")
+    model = small_model(name)
+    for weight in model.weights:
+        if len(weight.shape) > 0:
+            weight.assign(rng.normal(0, 0.5, weight.shape))
+    compiled = keras.backend.backend() == "jax"  # The others are faster without, for so few steps.
+    model.compile(keras.optimizers.Adam(0.05), jit_compile=compiled, run_eagerly=not compiled)
+    return np.array(model.fit(images, labels, batch_size=64, epochs=20, verbose=0).history["loss"])
+
+
+def outcomes(given=None):
+    """The outcome of every variant, from the weights in another backend's outcomes, and every history."""
+    found = {f"history of {name}": history(name) for name in LOSSES}
     for variant in VARIANTS:
-        count = sum(name.startswith(f"{variant}/before") for name in given)
-        weights = [given[f"{variant}/before {i}"] for i in range(count)]
+        weights = given and [array for name, array in given.items() if name.startswith(f"{variant}/before")]
         found |= {f"{variant}/{name}": array for name, array in outcome(variant, weights).items()}
-    np.savez(target, **found)
+    return found
 
 
 RUN = """
 import sys
 sys.path[:0] = {path!r}
-from tests.losses.test_backends import save_outcomes
-save_outcomes({source!r}, {target!r})
+import numpy as np
+from tests.losses.test_backends import outcomes
+np.savez({target!r}, **outcomes(dict(np.load({source!r}))))
 """
 
 
@@ -61,7 +75,7 @@ save_outcomes({source!r}, {target!r})
 def here():
     """Outcomes on the backend of this process."""
     keras.utils.set_random_seed(0)
-    return {f"{variant}/{name}": array for variant in VARIANTS for name, array in outcome(variant).items()}
+    return outcomes()
 
 
 @pytest.fixture(scope="module", params=OTHERS)
@@ -85,3 +99,17 @@ def test_values_gradients_and_state_agree_across_backends(variant, here, there):
     assert names == [name for name in there if name.startswith(f"{variant}/")]
     for name in names:
         np.testing.assert_allclose(there[name], here[name], rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOSSES)
+def test_training_lowers_the_loss(name, here):
+    losses = here[f"history of {name}"]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", LOSSES)
+def test_training_takes_the_same_course_on_every_backend(name, here, there):
+    np.testing.assert_allclose(there[f"history of {name}"], here[f"history of {name}"], rtol=1e-3)
