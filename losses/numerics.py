@@ -54,4 +54,5 @@ def log_sum_exp(values, mask, axis=-1):
 def cross_entropy(logits, labels):
     """Mean softmax cross-entropy of logits `(batch, num_classes)`, in nats."""
     # From logits: probabilities would have to be clipped, and the worst samples lose their gradient.
-    return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
+    losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return ops.cast(ops.mean(losses), logits.dtype)  # JAX in 64-bit mode would return float64.
