@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 from keras.ops import convert_to_numpy as to_numpy
+from scipy.spatial.distance import pdist
 
 from data import Batches
 from evaluation import class_means, l2_normalize, nearest_mean, retrieval
@@ -21,11 +22,12 @@ class Health(keras.callbacks.Callback):
 
     - `val_spread`: mean distance of an L2-normalised embedding to the mean of all.
     - `val_embedding_norm`: mean length of an embedding.
-    - `val_active_fraction`: share of the triplets or pairs that still have a loss (mined losses).
+    - `val_active_fraction`: share of what a mined loss looks at that still counts: triplets,
+      pairs, samples or anchors, as its `active_fraction` says.
     - `val_target_angle`: mean angle to the own class weight or proxy, in degrees.
     - `val_center_distance`, `val_center_drift`: smallest distance between two centers (or
       proxies), and the mean distance each moved in this epoch.
-    - `val_annealing`: how much of the margin is still held back.
+    - `val_annealing`: lambda of A-Softmax and large-margin softmax; 0 is the full margin.
     - `val_scale`, `val_radius`: of the losses that learn theirs.
 
     `distributions` holds the lengths and the angles themselves, by tag; `failure` says what
@@ -45,6 +47,7 @@ class Health(keras.callbacks.Callback):
         self.centers = self._centers()
 
     def on_epoch_end(self, epoch, logs):
+        self.distributions.clear()
         embeddings = embed(self.model, self.validation.images)
         logs["learning_rate"] = float(to_numpy(self.model.optimizer.learning_rate))
         if not (np.isfinite(logs["loss"]) and np.isfinite(embeddings).all()):
@@ -63,11 +66,8 @@ class Health(keras.callbacks.Callback):
         symptom = self._symptom(logs, _spread(embeddings))
         self.suspicions = self.suspicions + 1 if symptom else 0
         if self.suspicions == 2 or (symptom and epoch + 1 == self.settings.epochs):
-            remedies = ["a lower --learning-rate"]
-            if "softmax_weight" in LOSSES[self.settings.loss].options():
-                remedies.append(f"a softmax term beside the loss (--set {self.settings.loss}.softmax_weight=1)")
-            remedies.append("for triplets mining=semi_hard, normalize=true or a smaller margin.")
-            self._fail(f"collapsed: {symptom} in epoch {epoch + 1}. Known remedies: {'; '.join(remedies)}")
+            remedies = "; ".join(self._remedies())
+            self._fail(f"collapsed: {symptom} in epoch {epoch + 1}. Known remedies: {remedies}.")
 
     def _vital_signs(self, embeddings):
         """Dict from a tag to a number; what a loss does not have is left out."""
@@ -94,9 +94,8 @@ class Health(keras.callbacks.Callback):
         before, self.centers = self.centers, self._centers()
         if self.centers is None:
             return {}
-        distances = np.linalg.norm(self.centers[:, None] - self.centers, axis=-1)
         return {
-            "center_distance": float(distances[~np.eye(len(distances), dtype=bool)].min()),
+            "center_distance": float(pdist(self.centers).min()),
             "center_drift": float(np.linalg.norm(self.centers - before, axis=1).mean()),
         }
 
@@ -123,6 +122,16 @@ class Health(keras.callbacks.Callback):
             if value and abs(logs[name] - value) < 0.01 * value:
                 return f"{name} stays at {logs[name]:.4g}, its value when all embeddings are equal,"
         return None
+
+    def _remedies(self):
+        """What helps against a collapse, as far as this loss has it."""
+        name = self.settings.loss
+        options = LOSSES[name].options()
+        yield "a lower --learning-rate"
+        if "softmax_weight" in options:
+            yield f"a softmax term beside the loss (--set {name}.softmax_weight=1)"
+        if "mining" in options:
+            yield f"--set {name}.mining=semi_hard, normalize=true or a smaller margin"
 
     def _fail(self, failure):
         self.failure = failure

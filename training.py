@@ -136,7 +136,7 @@ def _optimizer(settings, steps_per_epoch):
         0.0, max(1, steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
     optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
-    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha", "centers", "radius"])
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha", "centers"])
     return optimizer
 
 

@@ -4,7 +4,7 @@
 
 Losses without weights for each class (pairs, triplets) get growing batches of ten classes, the
 others a growing number of classes and batches of 256. A step is the value and its gradients
-with respect to the embeddings and the trained weights, compiled as in training but without XLA. Each
+with respect to the embeddings and the trained weights, compiled as in training (without XLA). Each
 measurement is a process of its own (Linux only): the memory is what its peak rises by when the
 first step runs, the time is the median of the steps after that.
 """

@@ -74,6 +74,11 @@ class Recipe:
     terms: dict
     arguments: dict = dataclasses.field(default_factory=dict)
 
+    def __post_init__(self):
+        unknown = self.arguments.keys() - {name for _, loss in self.terms.values() for name in _arguments(loss)}
+        if unknown:
+            raise ValueError(f"No term has the arguments {', '.join(sorted(unknown))}")
+
     def options(self):
         """Dict of everything that can be overridden, with its default.
 

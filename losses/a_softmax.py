@@ -8,7 +8,7 @@ from keras import ops
 from .angular import own_class, with_own_class
 from .arguments import number, whole_number
 from .labels import class_ids
-from .numerics import cross_entropy, l2_normalize, lengths
+from .numerics import cosines, cross_entropy, lengths
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -64,19 +64,21 @@ class ASoftmax(keras.Layer):
         self.class_weights = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="glorot_uniform", name="class_weights"
         )
-        self.step = self.add_weight(shape=(), initializer="zeros", dtype="int32", trainable=False, name="step")
+        self.step = self.add_weight(shape=(), initializer="zeros", dtype="int", trainable=False, name="step")
         self.built = True
 
-    def directions(self):
-        """What the embeddings are multiplied with, `(num_classes, embedding_dim)`."""
-        return l2_normalize(self.class_weights)
+    def weight_lengths(self):
+        """What takes the place of the length of each class weight, `(num_classes,)`."""
+        return ops.ones_like(self.class_weights[:, 0])
 
     def logits(self, embeddings):
         """Class scores `(batch, num_classes)`, without margin; the prediction is their argmax."""
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
-        # Length times direction, so that a zero embedding, which has no angle, has no gradient either.
-        embeddings = lengths(embeddings)[:, None] * l2_normalize(embeddings)
-        return ops.matmul(embeddings, ops.transpose(self.directions()))
+        return self._at_angle_0(embeddings) * cosines(embeddings, self.class_weights)
+
+    def _at_angle_0(self, embeddings):
+        """The scores if every angle were 0, `(batch, num_classes)`."""
+        return lengths(embeddings)[:, None] * self.weight_lengths()
 
     def annealing_value(self):
         """lambda of the last training step; that of the first one before any."""
@@ -88,14 +90,12 @@ class ASoftmax(keras.Layer):
         labels = class_ids(labels, embeddings)
         if training:
             self.step.assign_add(1)
-        scores = self.logits(embeddings)
-        own = own_class(scores, labels)
-        longest = lengths(embeddings) * lengths(ops.take(self.directions(), labels, axis=0))  # Score at angle 0.
-        usable = longest > 0
-        cosines = ops.where(usable, own / ops.where(usable, longest, ops.ones_like(longest)), ops.zeros_like(own))
+        at_angle_0 = self._at_angle_0(embeddings)
+        relative = cosines(embeddings, self.class_weights)
+        own = own_class(relative, labels)
         annealing = self.annealing_value()
-        margined = longest * (annealing * cosines + _psi(cosines, self.margin)) / (1 + annealing)
-        return cross_entropy(with_own_class(scores, labels, margined), labels)
+        margined = (annealing * own + _psi(own, self.margin)) / (1 + annealing)
+        return cross_entropy(at_angle_0 * with_own_class(relative, labels, margined), labels)
 
 
 def _psi(cosines, margin):

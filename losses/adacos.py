@@ -10,6 +10,8 @@ from .arguments import whole_number
 from .labels import class_ids
 from .numerics import BIG, cross_entropy
 
+MAX_SCALE = 100.0  # Above it the softmax is a hard maximum.
+
 
 @keras.saving.register_keras_serializable(package="losses")
 class AdaCos(CosineClassifier):
@@ -25,8 +27,8 @@ class AdaCos(CosineClassifier):
     without gradient. The scale is a weight, saved with the model and left alone in evaluation.
     With ten classes it settles near 2 (no scale can be set where the mean is 1 or less, and
     the step is then skipped). In two or three dimensions some other class weight is always
-    near: as long as the median angle is above 45 degrees the rule multiplies the scale by up
-    to 1.4 a step, without bound. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    near, and as long as the median angle is above 45 degrees the rule multiplies the scale
+    step by step: it ends at 100. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes, at least 3; labels are integers in `[0, num_classes)`.
@@ -70,4 +72,4 @@ class AdaCos(CosineClassifier):
         log_mean = ops.logsumexp(others) - ops.log(ops.cast(ops.shape(own)[0], own.dtype))
         angle = ops.median(ops.arccos(ops.clip(own, -1, 1)))
         adapted = log_mean / ops.cos(ops.minimum(angle, math.pi / 4))
-        self.scale.assign(ops.where(log_mean > 0, adapted, scale))
+        self.scale.assign(ops.where(log_mean > 0, ops.minimum(adapted, MAX_SCALE), scale))

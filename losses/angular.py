@@ -1,18 +1,22 @@
 """What the softmax losses with a margin share: cosines to class weights, and the target's place among the logits."""
 
+import math
+
 import keras
 from keras import ops
 
 from .arguments import positive, whole_number
 from .labels import class_ids
-from .numerics import cross_entropy, l2_normalize
+from .numerics import cosines, cross_entropy
+
+GRADIENTS = ("exact", "detached")
 
 
 class CosineClassifier(keras.Layer):
     """Cross-entropy of `scale` times the cosines between embeddings and class weights.
 
-    Base of the losses that put a margin on the cosine of the target: they override
-    `target_cosines`. The class weights start glorot uniform and are trained with the network.
+    Base of the losses with a margin: most override `target_cosines` alone. The class weights
+    start glorot uniform and are trained with the network.
     """
 
     def __init__(self, num_classes, embedding_dim, scale, dtype="float32", **kwargs):
@@ -22,12 +26,15 @@ class CosineClassifier(keras.Layer):
         self.class_weights = self.add_class_weights(num_classes, embedding_dim)
         self.built = True
 
-    def add_class_weights(self, *shape):
-        return self.add_weight(shape=shape, initializer="glorot_uniform", name="class_weights")
+    def add_class_weights(self, num_classes, *shape):
+        # Keras' own glorot initializer would take sub-centers for a convolution's channels.
+        limit = math.sqrt(6 / (num_classes + shape[-1]))
+        initializer = keras.initializers.RandomUniform(-limit, limit)
+        return self.add_weight(shape=(num_classes, *shape), initializer=initializer, name="class_weights")
 
     def cosines(self, embeddings):
         """Cosine of each embedding with each class weight, `(batch, num_classes)`."""
-        return ops.matmul(l2_normalize(embeddings), ops.transpose(l2_normalize(self.class_weights)))
+        return cosines(embeddings, self.class_weights)
 
     def logits(self, embeddings):
         """Class scores `(batch, num_classes)`, without margin; the prediction is their argmax."""
@@ -39,9 +46,9 @@ class CosineClassifier(keras.Layer):
 
     def call(self, labels, embeddings):
         labels = class_ids(labels, embeddings)
-        cosines = self.cosines(embeddings)
-        own = self.target_cosines(own_class(cosines, labels))
-        return cross_entropy(self.scale * with_own_class(cosines, labels, own), labels)
+        scores = self.cosines(embeddings)
+        own = self.target_cosines(own_class(scores, labels))
+        return cross_entropy(self.scale * with_own_class(scores, labels, own), labels)
 
 
 def own_class(scores, labels):

@@ -5,12 +5,11 @@ import math
 import keras
 from keras import ops
 
-from .angular import CosineClassifier, detached
+from .angular import GRADIENTS, CosineClassifier, detached
 from .arguments import number, one_of
 from .numerics import safe_sqrt
 
 WRAPS = ("reflect", "threshold", "none")
-GRADIENTS = ("exact", "detached")
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -30,9 +29,10 @@ class ArcFace(CosineClassifier):
     - `"none"`: nothing, as in the authors' current code.
 
     The cosine of the sum is expanded, so that no arc cosine with its infinite slope is
-    needed. The authors' current code has the gradient of the loss without margin:
+    needed. The authors' current code differentiates the target's cosine without its margin:
     `margin_gradient="detached"`. The paper uses scale 64 on tens of thousands of identities.
     Sensible for ten classes: scale 10 to 30, margin 0.3 to 0.5; up to 0.3 in two dimensions.
+    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

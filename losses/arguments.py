@@ -1,7 +1,9 @@
-"""Checks of constructor arguments: each returns the value, or says what was given and what is expected."""
+"""Checks of constructor arguments: each returns the value, or says what was given and what is expected.
+
+NumPy's numbers are refused: Keras could not save a layer that was made with them.
+"""
 
 import math
-import numbers
 
 
 def number(name, value, low=0.0, high=math.inf):
@@ -13,7 +15,7 @@ def number(name, value, low=0.0, high=math.inf):
     if _is_finite(value) and low <= value <= high:
         return value
     limits = f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
-    raise ValueError(f"`{name}` must be a finite number {limits}. Received: {value}")
+    raise ValueError(f"`{name}` must be a finite number {limits}. Received: {_shown(value)}")
 
 
 def positive(name, value):
@@ -24,7 +26,7 @@ def positive(name, value):
     """
     if _is_finite(value) and value > 0:
         return value
-    raise ValueError(f"`{name}` must be a finite number above 0. Received: {value}")
+    raise ValueError(f"`{name}` must be a finite number above 0. Received: {_shown(value)}")
 
 
 def whole_number(name, value, low):
@@ -33,9 +35,9 @@ def whole_number(name, value, low):
     Raises:
         ValueError: If it is none.
     """
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= low:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return value
-    raise ValueError(f"`{name}` must be a whole number, at least {low}. Received: {value}")
+    raise ValueError(f"`{name}` must be a whole number (an `int`), at least {low}. Received: {_shown(value)}")
 
 
 def one_of(name, value, valid):
@@ -50,4 +52,9 @@ def one_of(name, value, valid):
 
 
 def _is_finite(value):
-    return isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _shown(value):
+    """A value, with its type where that is not a plain number's."""
+    return value if isinstance(value, int | float) else f"{value} ({type(value).__name__})"

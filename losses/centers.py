@@ -6,7 +6,7 @@ from keras import ops
 def damped_mean(classes, offsets, num_classes, active=None):
     """Sum of the offsets of each class over one more than their number, `(num_classes, embedding_dim)`.
 
-    At most the way to their mean, and 0 for a class without samples.
+    Shorter than the mean of the offsets, and 0 for a class without samples.
 
     Args:
         classes: Integer tensor `(batch,)`.

@@ -17,10 +17,11 @@ class CircleLoss(keras.Layer):
         L_i = log(1 + sum_n exp(scale a_n (S_n - margin)) * sum_p exp(-scale a_p (S_p - 1 + margin)))
         L = mean of L_i over the anchors that have a positive and a negative
 
-    with S the cosine. The decision boundary is the circle `S_n^2 + (1 - S_p)^2 = 2 margin^2`.
-    (Some ports add the logarithms of the two sums instead, or differentiate the weights.) The
-    paper uses scale 256 for faces and 128 for re-identification. Holds no state: it also works
-    as `model.compile(loss=CircleLoss())`.
+    with S the cosine. The decision boundary is the circle `S_n^2 + (1 - S_p)^2 = 2
+    margin^2`. (Some ports add the logarithms of the two sums instead, or differentiate the
+    weights.) The paper uses scale 256 for faces and 128 for re-identification. Holds no
+    state: it also works as `model.compile(loss=CircleLoss())`. Needs batches with several
+    samples of each class.
 
     Args:
         margin: In `[0, 1]`, a cosine; 0.25 to 0.4.

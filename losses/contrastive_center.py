@@ -15,7 +15,8 @@ class ContrastiveCenterLoss(keras.Layer):
 
     The paper sums over the batch. (A widespread port divides the batch's sums instead, and
     its centers are not trained.) The centers start at N(0, 1) and are trained with the
-    network: keep weight decay off them. Alone, this loss can be lowered by moving the
+    network: keep weight decay off them. Under Adam their step does not depend on the weight
+    of this term. Alone, this loss can be lowered by moving the
     centers apart: add a softmax term. Holds state: use it in a `MetricModel`, not in
     `compile(loss=...)`.
 

@@ -28,8 +28,8 @@ def bounded(embeddings, embedding_norm, scale, detach_norm):
         embedding_norm: The space.
         scale: Radius, above 0.
         detach_norm: Whether the length is a constant in the gradient, as in the reference
-            implementation: the gradient then also has a part along the embedding that
-            nothing follows, and in `"unit_bounce"` one of the wrong sign.
+            implementation. The gradient then has a part along the embedding, though on the
+            surface its length has no effect, and in `"unit_bounce"` the opposite one.
     """
     norms = lengths(embeddings)[:, None]  # (batch, 1)
     radius = ops.relu(2 * scale - norms) if embedding_norm == "unit_bounce" else scale
@@ -53,18 +53,18 @@ class ExponentialTripletLoss(keras.Layer):
 
     Distances are plain, between embeddings mapped into a ball of radius `scale` (`bounded`).
     As in the reference implementation the logarithm is taken of the means, not in each pair
-    as in the authors' slides. Its published grids have an overlap of 40 or 80 with ten
-    classes, hence `C_n >= 1`, which switches the attraction off: refused here. Every sample
-    is an anchor, where the reference has an option for every third. Holds no state. Needs
-    batches with several samples of each class.
+    as in the authors' slides. Its published grids have overlaps of 0, 40 and 80 with ten
+    classes: `C_n >= 1` switches the attraction off, and is refused here. Every sample is an
+    anchor, where the reference has an option for every third. Holds no state. Needs batches
+    with several samples of each class.
 
     Args:
         num_classes: Number of classes.
         overlap: In `[0, num_classes)`; share of the space that a class may take, times the number of classes.
         embedding_norm: `"unit_range"`, `"l2"` or `"unit_bounce"`.
         scale: Radius of the ball, above 0.
-        epsilon: Above 0; bounds the loss at `-log(epsilon)`. The reference has 1e-20, where
-            float32 has no gradient left to give.
+        epsilon: In `[1e-30, 1]`; bounds the loss at `-log(epsilon)`. The reference has 1e-20,
+            which lets gradients grow to 1e20.
         positive_weight: Weight of the attraction, non-negative.
         negative_weight: Weight of the repulsion, non-negative.
         detach_norm: Whether the length of an embedding is a constant in the gradient, as in
@@ -102,7 +102,7 @@ class ExponentialTripletLoss(keras.Layer):
         self.class_share = _class_share(num_classes, overlap)
         self.embedding_norm = one_of("embedding_norm", embedding_norm, SPACES)
         self.scale = positive("scale", scale)
-        self.epsilon = positive("epsilon", epsilon)
+        self.epsilon = number("epsilon", epsilon, 1e-30, 1)
         self.positive_weight = number("positive_weight", positive_weight)
         self.negative_weight = number("negative_weight", negative_weight)
         self.detach_norm = detach_norm
@@ -146,9 +146,10 @@ class ExponentialCenterLoss(keras.Layer):
         "slides":  L = mean_i max(0, ||e_i - c_{y_i}||^2 - C_n / 2)
         "code":    L = -log(1 - mean_a max(0, p_a - C_n / 2) / (1 - C_n / 2) + epsilon)
 
-    with `e` the embeddings in their ball, `C_n` and `p_a` as in `ExponentialTripletLoss`. The
-    reference implementation computes centers, but its term does not use them: `"code"` is
-    kept for comparison, and has no centers. In `"slides"` they follow the rule of `CenterLoss`.
+    with `e` the embeddings in their ball, `C_n` and `p_a` as in `ExponentialTripletLoss`.
+    The reference implementation computes centers, but its term does not use them: `"code"`
+    is kept for comparison, and has no centers. In `"slides"` they follow the rule of
+    `CenterLoss`: it holds state, so use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -156,9 +157,9 @@ class ExponentialCenterLoss(keras.Layer):
         overlap: In `[0, num_classes)`, as in `ExponentialTripletLoss`.
         embedding_norm: `"unit_range"`, `"l2"` or `"unit_bounce"`.
         scale: Radius of the ball, above 0.
-        center_rate: Step of the centers, in `[0, 1]`.
+        center_rate: Step of the centers of `"slides"`, in `[0, 1]`.
         variant: `"slides"` or `"code"`.
-        epsilon: Above 0; bounds the loss of `"code"` at `-log(epsilon)`.
+        epsilon: In `[1e-30, 1]`; bounds the loss of `"code"` at `-log(epsilon)`.
         detach_norm: Whether the length of an embedding is a constant in the gradient.
 
     Call arguments:
@@ -167,7 +168,7 @@ class ExponentialCenterLoss(keras.Layer):
         training: Whether the centers move.
 
     Returns:
-        Scalar, in squared units of the ball, or nats for `"code"`.
+        Scalar, in squared units of the embedding, or nats for `"code"`.
 
     Raises:
         ValueError: If an argument is outside its range.
@@ -196,7 +197,7 @@ class ExponentialCenterLoss(keras.Layer):
         self.scale = positive("scale", scale)
         self.center_rate = number("center_rate", center_rate, 0, 1)
         self.variant = one_of("variant", variant, VARIANTS)
-        self.epsilon = positive("epsilon", epsilon)
+        self.epsilon = number("epsilon", epsilon, 1e-30, 1)
         self.detach_norm = detach_norm
         if variant == "slides":
             self.centers = self.add_weight(

@@ -17,6 +17,7 @@ class L2Softmax(Softmax):
 
     The scale (alpha in the paper) is fixed; the paper also learns it. To reach a probability
     p it must be at least `log(p (C - 2) / (1 - p))`: 4.3 for 0.9 and ten classes, 6.7 for 0.99.
+    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -34,7 +35,8 @@ class L2Softmax(Softmax):
         ValueError: If an argument is outside its range.
 
     Reference:
-        Ranjan et al., L2-constrained Softmax Loss for Discriminative Face Verification, 2017.
+        Ranjan et al., L2-constrained Softmax Loss for Discriminative Face Verification, 2017. Its
+        scale of 16 could not be checked against the text.
     """
 
     def __init__(self, num_classes, embedding_dim, scale=16.0, dtype="float32", **kwargs):

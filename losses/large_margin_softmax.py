@@ -3,6 +3,7 @@
 import keras
 
 from .a_softmax import ASoftmax
+from .numerics import lengths
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -15,7 +16,8 @@ class LargeMarginSoftmax(ASoftmax):
     with psi, lambda and the loss as in `ASoftmax`, which came later and normalises the
     weights. The authors anneal lambda over the 20,000 steps of their MNIST example
     (`gamma` 2.5e-5); the default here reaches 0 within the 1,300 steps of six epochs.
-    Sensible for ten classes: margin 2 to 4.
+    Sensible for ten classes: margin 2 to 4. Holds state: use it in a `MetricModel`, not in
+    `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -43,5 +45,5 @@ class LargeMarginSoftmax(ASoftmax):
     ):
         super().__init__(num_classes, embedding_dim, margin, annealing, dtype=dtype, **kwargs)
 
-    def directions(self):
-        return self.class_weights
+    def weight_lengths(self):
+        return lengths(self.class_weights)

@@ -18,7 +18,8 @@ class LiftedStructureLoss(keras.Layer):
 
     with `N(i)` the samples of other classes and D the plain distance of embeddings that are
     not normalised: the smooth bound of the paper, which it trains with. Holds no state: it
-    also works as `model.compile(loss=LiftedStructureLoss())`.
+    also works as `model.compile(loss=LiftedStructureLoss())`. Needs batches with several
+    samples of each class.
 
     Args:
         margin: Non-negative, a plain distance.
@@ -43,21 +44,19 @@ class LiftedStructureLoss(keras.Layer):
         self.built = True
 
     def call(self, labels, embeddings):
-        bounds, valid = self._bounds(labels, embeddings)
-        return mean_over(0.5 * ops.square(ops.relu(bounds)), valid)
+        bounds, positives = self._bounds(labels, embeddings)
+        return mean_over(0.5 * ops.square(ops.relu(bounds)), positives)
 
     def active_fraction(self, labels, embeddings):
         """Share of the positive pairs with a loss above 0."""
-        bounds, valid = self._bounds(labels, embeddings)
-        return mean_over(ops.cast(bounds > 0, bounds.dtype), valid)
+        bounds, positives = self._bounds(labels, embeddings)
+        return mean_over(ops.cast(bounds > 0, bounds.dtype), positives)
 
     def _bounds(self, labels, embeddings):
-        """J of all pairs, `(batch, batch)`, and for which of them it is defined."""
+        """J of all pairs, about `-BIG` without a negative, and the mask of the positive pairs, `(batch, batch)`."""
         labels = class_ids(labels, embeddings)
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         distances = safe_sqrt(squared_distances(embeddings))
         positives, negatives = pair_masks(labels)
-        valid = ops.logical_and(positives, ops.any(negatives, axis=-1, keepdims=True))
         of_negatives = log_sum_exp(self.margin - distances, negatives)  # (batch,)
-        bounds = ops.logaddexp(of_negatives[:, None], of_negatives[None, :]) + distances
-        return ops.where(valid, bounds, ops.zeros_like(bounds)), valid
+        return ops.logaddexp(of_negatives[:, None], of_negatives[None, :]) + distances, positives

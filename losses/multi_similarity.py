@@ -22,11 +22,12 @@ class MultiSimilarityLoss(keras.Layer):
     with S the cosine. The mining is not differentiated; an anchor all of whose pairs are
     mined out counts as 0. (The authors' code divides by all samples, and finds a sample
     itself by a cosine near 1, which also drops duplicates.) Holds no state: it also works as
-    `model.compile(loss=MultiSimilarityLoss())`.
+    `model.compile(loss=MultiSimilarityLoss())`. Needs batches with several samples of each
+    class.
 
     Args:
         alpha: Sharpness for positives, above 0.
-        beta: Sharpness for negatives, above 0; the authors' code has 40, the paper 50.
+        beta: Sharpness for negatives, above 0; the authors' code has 40.
         base: Cosine threshold, in `[-1, 1]`.
         epsilon: Slack of the mining, non-negative; above 2 every pair is kept.
 

@@ -19,11 +19,12 @@ class NPairLoss(keras.Layer):
     The paper's batch holds two samples of each class: an anchor, and a positive that is the
     other anchors' negative. Here a class may have more, and takes either part: the mean
     stands for the one negative drawn from it, so that the value does not depend on the
-    number of samples a class has. Embeddings are not normalised; `l2_weight` keeps them short.
-    Holds no state: it also works as `model.compile(loss=NPairLoss())`.
+    number of samples a class has. Embeddings are not normalised; `l2_weight` keeps them
+    short. Holds no state: it also works as `model.compile(loss=NPairLoss())`. Needs batches
+    with several samples of each class.
 
     Args:
-        l2_weight: Weight of the squared lengths; non-negative, 0.002 to 0.02.
+        l2_weight: Weight of the squared lengths; non-negative, 0.002 to 0.02 in public code.
 
     Call arguments:
         labels: Integer tensor `(batch,)`.
@@ -52,5 +53,4 @@ class NPairLoss(keras.Layer):
         of_negatives = log_sum_exp(products - ops.log(class_sizes), negatives)  # Mean of each class, summed.
         losses = ops.softplus(of_negatives[:, None] - products)
         squared = ops.sum(ops.square(embeddings), axis=-1)
-        valid = ops.logical_and(positives, ops.any(negatives, axis=-1, keepdims=True))
-        return mean_over(losses, valid) + self.l2_weight * mean_over(squared[:, None] + squared[None, :], positives)
+        return mean_over(losses + self.l2_weight * (squared[:, None] + squared[None, :]), positives)

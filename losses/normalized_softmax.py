@@ -16,7 +16,8 @@ class NormalizedSoftmax(CosineClassifier):
     from what the normalisation does. The paper learns the scale; here it is fixed, as the
     later comparisons have it. Even perfect embeddings leave a loss of
     `log(1 + (C - 1) exp(-scale C / (C - 1)))`: a scale of 1 leaves 1.38 for ten classes,
-    10 leaves 0.0001. Sensible for ten classes: 10 to 30.
+    10 leaves 0.0001. Sensible for ten classes: 10 to 30. Holds state: use it in a
+    `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -1,4 +1,7 @@
-"""Norms, means and sums that stay finite, with finite gradients, where the plain formula would not."""
+"""Norms, means and sums that stay finite, with finite gradients, where the plain formula would not.
+
+For embeddings of a length up to 1e18: the square of a longer one is not finite in float32.
+"""
 
 from keras import ops
 
@@ -27,6 +30,11 @@ def safe_sqrt(values):
 def lengths(embeddings):
     """Length of each row, `(batch,)`; the gradient of a zero row is 0."""
     return safe_sqrt(ops.sum(ops.square(embeddings), axis=-1))
+
+
+def cosines(embeddings, others):
+    """Cosine of each row with each row of another matrix, `(batch, others)`; 0 for a zero row."""
+    return ops.matmul(l2_normalize(embeddings), ops.transpose(l2_normalize(others)))
 
 
 def mean_over(values, mask):

@@ -5,7 +5,7 @@ from keras import ops
 
 from .arguments import number, positive, whole_number
 from .labels import class_ids
-from .numerics import l2_normalize, log_sum_exp, mean_over
+from .numerics import cosines, log_sum_exp, mean_over
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -16,9 +16,9 @@ class ProxyAnchorLoss(keras.Layer):
         L = mean over the classes j in the batch of log(1 + sum_{i: y_i = j} exp(-scale (S_ij - margin)))
           + mean over all classes j of log(1 + sum_{i: y_i != j} exp(scale (S_ij + margin)))
 
-    The proxies are trained with the network; the authors give them 100 times its learning
-    rate, with an optimizer that does not adapt. Holds state: use it in a `MetricModel`, not
-    in `compile(loss=...)`.
+    The proxies are trained with the network and at its learning rate; the authors give them
+    100 times a rate much smaller than the one used here. Holds state: use it in a
+    `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -47,15 +47,15 @@ class ProxyAnchorLoss(keras.Layer):
         self.scale = positive("scale", scale)
         self.proxies = self.add_weight(
             shape=(num_classes, embedding_dim),
-            initializer=keras.initializers.HeNormal(),
+            initializer=keras.initializers.HeNormal(),  # By the number of classes, as in the authors' code.
             name="proxies",
         )
         self.built = True
 
     def logits(self, embeddings):
         """Class scores `(batch, num_classes)`, without margin; the prediction is the nearest proxy."""
-        embeddings = l2_normalize(ops.convert_to_tensor(embeddings, self.compute_dtype))
-        return self.scale * ops.matmul(embeddings, ops.transpose(l2_normalize(self.proxies)))
+        embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
+        return self.scale * cosines(embeddings, self.proxies)
 
     def call(self, labels, embeddings):
         labels = class_ids(labels, embeddings)

@@ -3,9 +3,10 @@
 import keras
 from keras import ops
 
+from .angular import own_class
 from .arguments import positive, whole_number
 from .labels import class_ids
-from .numerics import cross_entropy, l2_normalize, log_sum_exp
+from .numerics import cosines, cross_entropy, log_sum_exp
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -15,11 +16,11 @@ class ProxyNCALoss(keras.Layer):
         D_ij = scale * ||x_i / |x_i| - p_j / |p_j| ||^2
         L = 1 / B * sum_i (D_{i, y_i} + log sum_j exp(-D_ij))
 
-    The paper leaves the own proxy out of the sum (`include_positive=False`), and the loss has
-    no lower bound then; the libraries in use today include it, and so does the default. The
+    The paper leaves the own proxy out of the sum (`include_positive=False`): the loss can
+    then be negative. The libraries in use today include it, and so does the default. The
     paper has scale 1, which hardly separates; later work 9 to 32. The proxies are trained
-    with the network, often at 10 times its learning rate. Holds state: use it in a
-    `MetricModel`, not in `compile(loss=...)`.
+    with the network and at its learning rate; others give them 10 times a rate much smaller
+    than the one used here. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -56,14 +57,13 @@ class ProxyNCALoss(keras.Layer):
     def logits(self, embeddings):
         """Class scores `(batch, num_classes)`; the prediction is the nearest proxy."""
         # Between vectors of length 1 the squared distance is 2 - 2 cos; the softmax ignores the 2.
-        embeddings = l2_normalize(ops.convert_to_tensor(embeddings, self.compute_dtype))
-        return 2 * self.scale * ops.matmul(embeddings, ops.transpose(l2_normalize(self.proxies)))
+        embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
+        return 2 * self.scale * cosines(embeddings, self.proxies)
 
     def call(self, labels, embeddings):
         labels = class_ids(labels, embeddings)
         scores = self.logits(embeddings)
         if self.include_positive:
             return cross_entropy(scores, labels)
-        own = ops.one_hot(labels, scores.shape[1], dtype="bool")
-        own_scores = ops.sum(ops.where(own, scores, ops.zeros_like(scores)), axis=1)
-        return ops.mean(log_sum_exp(scores, ops.logical_not(own)) - own_scores)
+        others = ops.logical_not(ops.one_hot(labels, scores.shape[1], dtype="bool"))
+        return ops.mean(log_sum_exp(scores, others) - own_class(scores, labels))

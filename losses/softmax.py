@@ -16,6 +16,7 @@ class Softmax(keras.Layer):
         L = 1 / B * sum_i (log sum_j exp(Z_ij) - Z_{i, y_i})
 
     The class weights `W` (glorot uniform) and the bias `b` (zeros) are trained with the network.
+    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -5,8 +5,7 @@ import math
 import keras
 from keras import ops
 
-from .angular import CosineClassifier, detached, own_class, with_own_class
-from .arcface import GRADIENTS
+from .angular import GRADIENTS, CosineClassifier, detached, own_class, with_own_class
 from .arguments import number, one_of
 from .labels import class_ids
 from .numerics import cross_entropy
@@ -24,8 +23,9 @@ class SphereFaceR(CosineClassifier):
 
     `v1` has no slope beyond `t = pi / margin`, so that the worst samples would not be pulled:
     as in the paper the gradient is by default that of the cosine without margin. The
-    embeddings are normalised (the paper's hard variant). The paper uses scale 30 and divides
-    the loss by it; ten classes want 10 to 30 and a margin of 1.2 to 2.
+    embeddings are normalised (the paper's hard variant). The paper uses scale 30; ten
+    classes want 10 to 30 and a margin of 1.2 to 2. Holds state: use it in a `MetricModel`,
+    not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -5,7 +5,7 @@ from keras import ops
 
 from .arcface import ArcFace
 from .arguments import whole_number
-from .numerics import l2_normalize
+from .numerics import cosines
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -16,7 +16,8 @@ class SubCenterArcFace(ArcFace):
 
     Only the nearest sub-center of a class gets gradient, so that some may never be used. The
     paper uses scale 64 and margin 0.5; ten classes want less of both. The class weights have
-    shape `(num_classes, sub_centers, embedding_dim)`.
+    shape `(num_classes, sub_centers, embedding_dim)`. Holds state: use it in a `MetricModel`,
+    not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -62,6 +63,5 @@ class SubCenterArcFace(ArcFace):
 
     def cosines(self, embeddings):
         num_classes, sub_centers, embedding_dim = self.class_weights.shape
-        weights = ops.reshape(l2_normalize(self.class_weights), (-1, embedding_dim))
-        cosines = ops.matmul(l2_normalize(embeddings), ops.transpose(weights))  # (batch, classes * sub_centers)
-        return ops.max(ops.reshape(cosines, (-1, num_classes, sub_centers)), axis=-1)
+        to_all = cosines(embeddings, ops.reshape(self.class_weights, (-1, embedding_dim)))
+        return ops.max(ops.reshape(to_all, (-1, num_classes, sub_centers)), axis=-1)

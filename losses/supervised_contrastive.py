@@ -19,7 +19,8 @@ class SupervisedContrastiveLoss(keras.Layer):
 
     with `P(i)` the other samples of the class of i: the paper's "out" form. It has two
     augmented views of each image; here batches hold several images of each class instead.
-    Holds no state: it also works as `model.compile(loss=SupervisedContrastiveLoss())`.
+    Holds no state: it also works as `model.compile(loss=SupervisedContrastiveLoss())`. Needs
+    batches with several samples of each class.
 
     Args:
         temperature: Above 0; 0.05 to 0.5.

@@ -10,8 +10,8 @@ from .labels import class_ids
 from .numerics import l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import anchors_with_both, pair_masks, squared_distances
 
-# What differs by less than rounding is equally far: positives are moved past, or before, the
-# negatives at their distance by this share of it, and by this much.
+# Where a positive and a negative are exactly equally far, sorting must not leave their order to
+# chance: positives are moved by this share of their distance, and by this much.
 TIE, TINY = 2.4e-7, 1e-30
 MINING = ("semi_hard", "batch_hard", "batch_all")
 DISTANCES = ("squared", "euclidean")
@@ -98,7 +98,7 @@ class TripletLoss(keras.Layer):
         return mean_over(penalties, valid)
 
     def active_fraction(self, labels, embeddings):
-        """Share of the triplets that violate the margin; with a soft margin, of those in the wrong order."""
+        """Share of the mined triplets that violate the margin; with a soft margin, a margin of 0."""
         distances, positives, negatives = self._pairs(labels, embeddings)
         if self.mining == "batch_all":
             return self._batch_all(distances, positives, negatives)[1]
@@ -127,8 +127,8 @@ class TripletLoss(keras.Layer):
         # The sum over active triplets is linear in the distances: a positive counts once for
         # every negative that is not farther by the margin, a negative once for every such
         # positive. Counting them needs one sort of each row, not (batch, batch, batch) numbers.
-        reach = ops.stop_gradient(distances) + self.margin
-        order, _ = _nearest_first(ops.where(positives, reach * (1 - TIE) - TINY, reach - self.margin))
+        fixed = ops.stop_gradient(distances)
+        order, _ = _nearest_first(ops.where(positives, (fixed + self.margin) * (1 - TIE) - TINY, fixed))
         is_positive, is_negative = (_in_order(mask, order, distances.dtype) for mask in (positives, negatives))
         farther_positives = ops.sum(is_positive, axis=-1, keepdims=True) - ops.cumsum(is_positive, axis=-1)
         active = is_positive * ops.cumsum(is_negative, axis=-1)

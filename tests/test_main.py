@@ -139,7 +139,7 @@ def test_other_settings_are_refused_before_anything_is_replaced(runs, capsys):
 def test_a_value_that_a_loss_refuses_is_said_before_training(tmp_path, capsys):
     arguments = [*FAST, "--losses", "center", "--set", "center.center_rate=2", "--runs", str(tmp_path)]
     assert main(arguments) == 2
-    assert "`center_rate` must be in [0, 1]. Received: 2.0" in capsys.readouterr().err
+    assert "`center_rate` must be a finite number in [0, 1]. Received: 2.0" in capsys.readouterr().err
     assert not (tmp_path / "digits").exists()
 
 

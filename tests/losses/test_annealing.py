@@ -40,7 +40,7 @@ def test_the_step_counts_training_calls_only(loss_class):
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_step_is_an_integer_the_optimizer_does_not_train(loss_class, dtype):
     loss = loss_class(2, 3, dtype=dtype)
-    assert keras.backend.standardize_dtype(loss.step.dtype) == "int32"
+    assert keras.backend.standardize_dtype(loss.step.dtype).startswith("int")
     assert [variable.path for variable in loss.non_trainable_variables] == [loss.step.path]
     assert [variable.path for variable in loss.trainable_variables] == [loss.class_weights.path]
 

@@ -8,12 +8,12 @@ import pytest
 from losses import arguments
 
 
-@pytest.mark.parametrize("value", [0, 0.5, 1, np.float32(0.25)])
+@pytest.mark.parametrize("value", [0, 0.5, 1])
 def test_a_number_in_range_comes_back(value):
-    assert arguments.number("rate", value, 0, 1) is value
+    assert arguments.number("rate", value, 0, 1) == value
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf, "0.5", None, True])
+@pytest.mark.parametrize("value", [-0.1, 1.1, math.nan, math.inf])
 def test_a_number_out_of_range_is_named_with_the_range(value):
     with pytest.raises(ValueError, match=rf"`rate` must be a finite number in \[0, 1\]\. Received: {value}"):
         arguments.number("rate", value, 0, 1)
@@ -24,21 +24,37 @@ def test_a_number_without_upper_limit_says_so():
         arguments.number("margin", -1)
 
 
-@pytest.mark.parametrize("value", [0, -1.5, math.nan, math.inf, "1"])
+@pytest.mark.parametrize("value", [0, -1.5, math.nan, math.inf])
 def test_what_is_not_above_0_is_named(value):
     with pytest.raises(ValueError, match=rf"`scale` must be a finite number above 0\. Received: {value}"):
         arguments.positive("scale", value)
 
 
-@pytest.mark.parametrize("value", [2, 10, np.int64(3)])
+@pytest.mark.parametrize("value", [2, 10])
 def test_a_whole_number_comes_back(value):
     assert arguments.whole_number("num_classes", value, 2) is value
 
 
-@pytest.mark.parametrize("value", [1, 2.0, "3", True])
+@pytest.mark.parametrize("value", [1, 2.0, True])
 def test_what_is_no_whole_number_in_range_is_named(value):
-    with pytest.raises(ValueError, match=rf"`num_classes` must be a whole number, at least 2\. Received: {value}"):
+    with pytest.raises(ValueError, match=rf"`num_classes` must be a whole number .*at least 2\. Received: {value}"):
         arguments.whole_number("num_classes", value, 2)
+
+
+@pytest.mark.parametrize("check", [arguments.number, arguments.positive, lambda *a: arguments.whole_number(*a, 0)])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("3", r"3 \(str\)"),
+        (None, r"None \(NoneType\)"),
+        (np.int64(3), r"3 \(int64\)"),
+        (np.float32(3), r"3.0 \(float32\)"),
+    ],
+)
+def test_what_keras_could_not_save_is_refused_with_its_type(check, value, shown):
+    """A layer made with NumPy's numbers would train, and then not be saved."""
+    with pytest.raises(ValueError, match=f"Received: {shown}"):
+        check("rate", value)
 
 
 def test_one_of_names_the_choices():

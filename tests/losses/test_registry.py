@@ -2,7 +2,7 @@
 
 import pytest
 
-from losses import LOSSES
+from losses import LOSSES, Recipe, TripletLoss
 
 
 def test_the_default_recipes_join_softmax_with_the_documented_weights():
@@ -41,3 +41,30 @@ def test_an_unknown_override_names_the_valid_ones():
 def test_a_negative_weight_is_refused(weight):
     with pytest.raises(ValueError, match=f"center_weight.*{weight}"):
         LOSSES["center"](10, 64, center_weight=weight)
+
+
+def test_an_argument_that_two_terms_have_is_one():
+    terms = LOSSES["exponential_triplet_center"](10, 64, embedding_norm="l2")
+    assert [loss.embedding_norm for _, loss in terms.values()] == ["l2", "l2"]
+
+
+def test_the_eight_rows_of_the_exponential_triplet_are_its_terms_alone_and_joined():
+    rows = {name: tuple(LOSSES[name].terms) for name in LOSSES if name.startswith(("std_", "exponential_"))}
+    for prefix, term in (("std_triplet", "triplet"), ("exponential_triplet", "exponential_triplet")):
+        assert rows.pop(prefix) == (term,)
+        assert rows.pop(f"{prefix}_class") == (term, "softmax")
+        assert rows.pop(f"{prefix}_center") == (term, "exponential_center")
+        assert rows.pop(f"{prefix}_class_center") == (term, "softmax", "exponential_center")
+    assert rows == {}
+
+
+def test_a_recipe_with_a_default_that_no_term_has_is_refused():
+    with pytest.raises(ValueError, match="margn"):
+        Recipe({"triplet": (1.0, TripletLoss)}, {"margn": 0.4})
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_documentation_says_whether_a_loss_holds_state(name):
+    """One with weights in `compile(loss=...)` would silently not train them."""
+    for _, loss in LOSSES[name](10, 4).values():
+        assert ("in a `MetricModel`" in " ".join(loss.__doc__.split())) == bool(loss.weights)
