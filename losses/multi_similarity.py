@@ -21,13 +21,15 @@ class MultiSimilarityLoss(keras.Layer):
 
     with S the cosine. The mining is not differentiated; an anchor all of whose pairs are
     mined out counts as 0. (The authors' code divides by all samples, and finds a sample
-    itself by a cosine near 1, which also drops duplicates.) Holds no state: it also works as
-    `model.compile(loss=MultiSimilarityLoss())`. Needs batches with several samples of each
-    class.
+    itself by a cosine near 1, which also drops duplicates.) That code has beta 40. Where few
+    classes overlap, a few hard negatives then decide alone: on Fashion-MNIST the nearest
+    class mean is right for 91.4 % of the validation images with beta 10 and for 84.7 % with
+    40. Holds no state: it also works as `model.compile(loss=MultiSimilarityLoss())`. Needs
+    batches with several samples of each class.
 
     Args:
         alpha: Sharpness for positives, above 0.
-        beta: Sharpness for negatives, above 0; the authors' code has 40.
+        beta: Sharpness for negatives, above 0; 5 to 20 for ten classes.
         base: Cosine threshold, in `[-1, 1]`.
         epsilon: Slack of the mining, non-negative; above 2 every pair is kept.
 
@@ -46,7 +48,7 @@ class MultiSimilarityLoss(keras.Layer):
         Learning, CVPR 2019.
     """
 
-    def __init__(self, alpha=2.0, beta=40.0, base=0.5, epsilon=0.1, dtype="float32", **kwargs):
+    def __init__(self, alpha=2.0, beta=10.0, base=0.5, epsilon=0.1, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.alpha = positive("alpha", alpha)
         self.beta = positive("beta", beta)
