@@ -7,6 +7,7 @@ import statistics
 from data import CLASS_NAMES
 from experiment import DISTANCE_BINS, NEIGHBORS, scores_line
 from losses import LOSSES
+from options import as_given
 from run_folder import RunFolder, save_figure, save_table, whole_file
 from visualize import comparison_tsne_figure, distances_figure
 
@@ -40,7 +41,7 @@ class Row:
     @property
     def name(self):
         """The loss, with what differs from its defaults."""
-        changes = ", ".join(f"{name}={value}" for name, value in self.overrides.items())
+        changes = ", ".join(f"{name}={as_given(value)}" for name, value in self.overrides.items())
         return f"{self.loss} ({changes})" if changes else self.loss
 
 
@@ -159,7 +160,7 @@ def _summary(rows, settings, others):
     left_out = f"\n{others} runs with other settings in this folder are left out.\n" if others else ""
     return (
         f"# {settings['dataset']}\n\n{quick}Scores on the test images; accuracies and Recall@1 in percent, the best "
-        "value of each column in bold, ± the standard deviation over seeds. Everything but the head's accuracy is "
+        "loss of each column in bold, ± the standard deviation over seeds. Everything but the head's accuracy is "
         "measured on L2-normalised embeddings, with class means and 5-NN gallery from the training images.\n\n"
         + "\n".join(lines)
         + "\n"

@@ -113,6 +113,26 @@ def embed(model, images):
     )
 
 
+def start_averages(embedder, images):
+    """Starts the averages of batch normalisation at what the network makes of some images.
+
+    Keras starts them at 0 and 1. After a short training they would still be far from what they
+    average, and everything measured with them off; weights and random states stay as they are.
+    """
+    normalizations = [layer for layer in embedder.layers if isinstance(layer, layers.BatchNormalization)]
+    averages = {id(weight) for layer in normalizations for weight in layer.non_trainable_variables}
+    others = [w for w in embedder.non_trainable_variables if id(w) not in averages]  # Dropout's random states.
+    before = [ops.copy(weight.value) for weight in others]
+    momenta = [layer.momentum for layer in normalizations]
+    for layer in normalizations:
+        layer.momentum = 0.0
+    embedder(images, training=True)
+    for layer, momentum in zip(normalizations, momenta, strict=True):
+        layer.momentum = momentum
+    for weight, value in zip(others, before, strict=True):
+        weight.assign(value)
+
+
 def portable(embedder):
     """A copy of an embedder made of Keras' own layers: its `.keras` file loads without this project."""
 

@@ -107,7 +107,7 @@ def parse_changes(changes):
             raise ValueError(f"--set {change}: unknown loss {loss}. Valid: {', '.join(LOSSES)}")
         defaults = LOSSES[loss].options()
         if argument not in defaults:
-            valid = ", ".join(f"{name}={_as_given(default)}" for name, default in defaults.items())
+            valid = ", ".join(f"{name}={as_given(default)}" for name, default in defaults.items())
             raise ValueError(f"--set {change}: {loss} has no {argument}. Valid, with defaults: {valid}")
         overrides.setdefault(loss, {})[argument] = _like(defaults[argument], value, change)
     return overrides
@@ -123,7 +123,7 @@ def _entry(recipe):
     if len(recipe.terms) > 1:
         weighted = (term if weight == 1 else f"{weight:g} x {term}" for term, (weight, _) in recipe.terms.items())
         lines.append(f"= {' + '.join(weighted)}")
-    arguments = " ".join(f"{name}={_as_given(default)}" for name, default in recipe.options().items())
+    arguments = " ".join(f"{name}={as_given(default)}" for name, default in recipe.options().items())
     lines += textwrap.wrap(arguments, width=76, break_long_words=False)
     return textwrap.indent("\n".join(lines), "    ")
 
@@ -135,10 +135,10 @@ def _summary(recipe):
     return inspect.getdoc(loss).splitlines()[0]
 
 
-def _as_given(default):
+def as_given(default):
     """A default the way `--set` takes it."""
-    if isinstance(default, tuple):
-        return ",".join(map(_as_given, default))
+    if isinstance(default, tuple | list):
+        return ",".join(map(as_given, default))
     if isinstance(default, bool):
         return str(default).lower()
     return f"{default:g}" if isinstance(default, float) else str(default)

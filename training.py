@@ -10,7 +10,7 @@ from dashboard import EpochScalars
 from data import Batches, pipeline
 from health import Health
 from losses import LOSSES
-from models import MODELS, MetricModel
+from models import MODELS, MetricModel, start_averages
 from run_folder import cpu_info
 
 WEIGHT_DECAY = 0.05
@@ -66,6 +66,7 @@ def train(settings, data, run_path, progress):
     keras.utils.set_random_seed(settings.seed)
     model = build(settings, data)
     batches = Batches(data.train, settings.seed, settings.sampler, settings.augment)
+    start_averages(model.embedder, batches[0][0])
     model.compile(
         _optimizer(settings, len(batches)),
         steps_per_execution=STEPS_PER_CALL,

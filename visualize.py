@@ -136,7 +136,7 @@ def comparison_tsne_figure(title, panels, class_names, note):
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
     for axes, panel in zip(grid, panels, strict=False):
-        draw_tsne(axes, class_names=class_names, **panel)
+        draw_tsne(axes, class_names=class_names, **panel | {"title": textwrap.fill(panel["title"], 34)})
     _draw_key(grid[len(panels)], class_names, note)
     return figure
 
@@ -162,7 +162,7 @@ def draw_distances(axes, bins, same, different, title="", scores=""):
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(colors=MUTED, labelsize=8)
-    axes.set_title(title, fontsize=10, color=INK, loc="left")
+    axes.set_title(textwrap.shorten(title, 42, placeholder=" …"), fontsize=10, color=INK, loc="left")
     axes.set_title(scores, fontsize=9, color=MUTED, loc="right")
 
 

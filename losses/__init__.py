@@ -99,6 +99,8 @@ class Recipe:
         if unknown:
             raise ValueError(f"Unknown: {', '.join(unknown)}. Valid: {', '.join(self.options())}")
         options = self.options() | overrides
+        if not any(options[f"{term}_weight"] for term in self.terms):
+            raise ValueError("All weights are 0: there is nothing to train")
         shape = {"num_classes": num_classes, "embedding_dim": embedding_dim}
         built = {}
         for term, (_, loss) in self.terms.items():

@@ -59,6 +59,7 @@ class ASoftmax(keras.Layer):
     ):
         super().__init__(dtype=dtype, **kwargs)
         whole_number("num_classes", num_classes, 2)
+        whole_number("embedding_dim", embedding_dim, 1)
         self.margin = whole_number("margin", margin, 1)
         self.annealing = _checked(annealing)
         self.class_weights = self.add_weight(

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from .angular import CosineClassifier, own_class, with_own_class
-from .arguments import whole_number
+from .arguments import flag, whole_number
 from .labels import class_ids
 from .numerics import BIG, cross_entropy
 
@@ -53,7 +53,7 @@ class AdaCos(CosineClassifier):
     def __init__(self, num_classes, embedding_dim, dynamic=True, dtype="float32", **kwargs):
         whole_number("num_classes", num_classes, 3)
         super().__init__(num_classes, embedding_dim, math.sqrt(2) * math.log(num_classes - 1), dtype=dtype, **kwargs)
-        self.dynamic = dynamic
+        self.dynamic = flag("dynamic", dynamic)
         self.scale = self.add_weight(
             shape=(), initializer=keras.initializers.Constant(self.scale), trainable=False, name="scale"
         )

@@ -22,6 +22,7 @@ class CosineClassifier(keras.Layer):
     def __init__(self, num_classes, embedding_dim, scale, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         whole_number("num_classes", num_classes, 2)
+        whole_number("embedding_dim", embedding_dim, 1)
         self.scale = positive("scale", scale)
         self.class_weights = self.add_class_weights(num_classes, embedding_dim)
         self.built = True

@@ -40,13 +40,24 @@ def whole_number(name, value, low):
     raise ValueError(f"`{name}` must be a whole number (an `int`), at least {low}. Received: {_shown(value)}")
 
 
+def flag(name, value):
+    """True or False: a string such as "false" would count as true.
+
+    Raises:
+        ValueError: If it is neither.
+    """
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"`{name}` must be True or False. Received: {_shown(value)}")
+
+
 def one_of(name, value, valid):
     """One of some strings.
 
     Raises:
         ValueError: If it is none.
     """
-    if value in valid:
+    if isinstance(value, str) and value in valid:
         return value
     raise ValueError(f"`{name}` must be one of {', '.join(valid)}. Received: {value}")
 

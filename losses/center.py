@@ -47,6 +47,7 @@ class CenterLoss(keras.Layer):
     def __init__(self, num_classes, embedding_dim, center_rate=0.5, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         whole_number("num_classes", num_classes, 2)
+        whole_number("embedding_dim", embedding_dim, 1)
         self.center_rate = number("center_rate", center_rate, 0, 1)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"

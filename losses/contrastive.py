@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .arguments import number
+from .arguments import flag, number
 from .labels import class_ids
 from .numerics import l2_normalize, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -45,8 +45,8 @@ class ContrastiveLoss(keras.Layer):
     def __init__(self, margin=1.0, normalize=True, balanced=False, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.margin = number("margin", margin)
-        self.normalize = normalize
-        self.balanced = balanced
+        self.normalize = flag("normalize", normalize)
+        self.balanced = flag("balanced", balanced)
         self.built = True
 
     def call(self, labels, embeddings):

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from .arguments import number, one_of, positive, whole_number
+from .arguments import flag, number, one_of, positive, whole_number
 from .centers import damped_mean
 from .labels import class_ids
 from .numerics import l2_normalize, lengths, masked_max, masked_min, mean_over, safe_sqrt
@@ -105,7 +105,7 @@ class ExponentialTripletLoss(keras.Layer):
         self.epsilon = number("epsilon", epsilon, 1e-30, 1)
         self.positive_weight = number("positive_weight", positive_weight)
         self.negative_weight = number("negative_weight", negative_weight)
-        self.detach_norm = detach_norm
+        self.detach_norm = flag("detach_norm", detach_norm)
         self.built = True
 
     @property
@@ -198,8 +198,9 @@ class ExponentialCenterLoss(keras.Layer):
         self.center_rate = number("center_rate", center_rate, 0, 1)
         self.variant = one_of("variant", variant, VARIANTS)
         self.epsilon = number("epsilon", epsilon, 1e-30, 1)
-        self.detach_norm = detach_norm
+        self.detach_norm = flag("detach_norm", detach_norm)
         if variant == "slides":
+            whole_number("embedding_dim", embedding_dim, 1)
             self.centers = self.add_weight(
                 shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"
             )

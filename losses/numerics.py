@@ -14,17 +14,17 @@ def l2_normalize(embeddings, epsilon=1e-12):
     Such a row gets gradient 0 as well: its direction is undefined.
     """
     squared = ops.sum(ops.square(embeddings), axis=-1, keepdims=True)
-    usable = squared > epsilon
+    short = squared <= epsilon  # Not its negation, `squared > epsilon`: NaN stays NaN.
     # The inner `where` keeps the gradient of the branch not taken finite.
-    scale = ops.rsqrt(ops.where(usable, squared, ops.ones_like(squared)))
-    return embeddings * ops.where(usable, scale, ops.zeros_like(scale))
+    scale = ops.rsqrt(ops.where(short, ops.ones_like(squared), squared))
+    return embeddings * ops.where(short, ops.zeros_like(scale), scale)
 
 
 def safe_sqrt(values):
-    """Square root whose value and gradient are 0 where `values` is 0."""
-    positive = values > 0
-    roots = ops.sqrt(ops.where(positive, values, ops.ones_like(values)))
-    return ops.where(positive, roots, ops.zeros_like(roots))
+    """Square root whose value and gradient are 0 where `values` is 0; NaN stays NaN."""
+    zero = values <= 0
+    roots = ops.sqrt(ops.where(zero, ops.ones_like(values), values))
+    return ops.where(zero, ops.zeros_like(roots), roots)
 
 
 def lengths(embeddings):

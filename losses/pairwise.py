@@ -13,8 +13,8 @@ def squared_distances(embeddings):
     squared_norms = ops.sum(ops.square(centered), axis=-1)  # (batch,)
     products = ops.matmul(centered, ops.transpose(centered))  # (batch, batch)
     squared = squared_norms[:, None] + squared_norms[None, :] - 2 * products
-    apart = ops.logical_and(squared > 0, ops.logical_not(_identity(embeddings)))
-    return ops.where(apart, squared, ops.zeros_like(squared))
+    together = ops.logical_or(squared <= 0, _identity(embeddings))
+    return ops.where(together, ops.zeros_like(squared), squared)
 
 
 def pair_cosines(embeddings):

@@ -36,6 +36,7 @@ class Softmax(keras.Layer):
     def __init__(self, num_classes, embedding_dim, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         whole_number("num_classes", num_classes, 2)
+        whole_number("embedding_dim", embedding_dim, 1)
         self.class_weights = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="glorot_uniform", name="class_weights"
         )

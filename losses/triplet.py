@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from .arguments import number, one_of
+from .arguments import flag, number, one_of
 from .labels import class_ids
 from .numerics import l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import anchors_with_both, pair_masks, squared_distances
@@ -80,8 +80,8 @@ class TripletLoss(keras.Layer):
         self.margin = number("margin", margin)
         self.mining = one_of("mining", mining, MINING)
         self.distance = one_of("distance", distance, DISTANCES)
-        self.normalize = normalize
-        self.soft_margin = soft_margin
+        self.normalize = flag("normalize", normalize)
+        self.soft_margin = flag("soft_margin", soft_margin)
         self.built = True
 
     @property

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras.ops import convert_to_numpy as to_numpy
 
 from losses import CenterLoss, Softmax
-from models import MODELS, FusedBatchNormalization, MetricModel, portable
+from models import MODELS, FusedBatchNormalization, MetricModel, portable, start_averages
 
 RNG = np.random.default_rng(0)
 
@@ -55,6 +55,23 @@ def test_frozen_normalization_keeps_its_statistics():
     layer(RNG.normal(size=(4, 5, 5, 3)).astype("float32"), training=True)
     for old, new in zip(before, layer.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_averages_of_normalization_start_at_those_of_the_images_and_nothing_else_changes():
+    embedder = MODELS["cnn"]((28, 28, 1), 8)
+    images = RNG.integers(0, 256, (32, 28, 28, 1)).astype("uint8")
+    averages = [w for w in embedder.non_trainable_weights if "moving" in w.path]
+    before = {w.path: to_numpy(w) for w in embedder.variables if "moving" not in w.path}
+    assert any("seed" in path for path in before)
+    start_averages(embedder, images)
+    first_convolution = keras.Model(embedder.input, embedder.layers[2].output)(images)
+    mean, variance = averages[0], averages[1]
+    np.testing.assert_allclose(to_numpy(mean), to_numpy(first_convolution).mean((0, 1, 2)), atol=1e-5)
+    np.testing.assert_allclose(to_numpy(variance), to_numpy(first_convolution).var((0, 1, 2)), rtol=1e-3)
+    for weight in embedder.variables:
+        if "moving" not in weight.path:
+            np.testing.assert_array_equal(to_numpy(weight), before[weight.path], err_msg=weight.path)
+    assert {layer.momentum for layer in embedder.layers if isinstance(layer, FusedBatchNormalization)} == {0.9}
 
 
 @pytest.mark.parametrize(

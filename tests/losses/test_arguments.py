@@ -57,6 +57,13 @@ def test_what_keras_could_not_save_is_refused_with_its_type(check, value, shown)
         check("rate", value)
 
 
+@pytest.mark.parametrize("value", ["false", 1, None, np.bool_(True)])
+def test_what_is_not_a_flag_is_refused(value):
+    assert arguments.flag("normalize", False) is False
+    with pytest.raises(ValueError, match=f"`normalize` must be True or False. Received: {value}"):
+        arguments.flag("normalize", value)
+
+
 def test_one_of_names_the_choices():
     assert arguments.one_of("wrap", "none", ("reflect", "none")) == "none"
     with pytest.raises(ValueError, match=r"`wrap` must be one of reflect, none\. Received: mirror"):

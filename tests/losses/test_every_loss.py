@@ -156,6 +156,13 @@ def test_degenerate_batches_have_finite_values_and_gradients(variant, case):
 
 
 @every_variant
+def test_embeddings_that_are_not_numbers_give_a_loss_that_is_not_a_number(variant):
+    """Else training that diverged would go on unseen."""
+    labels, embeddings = batch()
+    assert np.isnan(float(make(variant)(labels, np.full_like(embeddings, np.nan))))
+
+
+@every_variant
 def test_an_embedding_on_its_own_weight_is_finite(variant):
     loss = make(variant)
     for weight in loss.weights:

@@ -1,5 +1,8 @@
 """The registry: names, weights and arguments."""
 
+import inspect
+
+import numpy as np
 import pytest
 
 from losses import LOSSES, Recipe, TripletLoss
@@ -43,6 +46,11 @@ def test_a_negative_weight_is_refused(weight):
         LOSSES["center"](10, 64, center_weight=weight)
 
 
+def test_weights_that_are_all_0_are_refused():
+    with pytest.raises(ValueError, match="All weights are 0"):
+        LOSSES["triplet"](10, 64, softmax_weight=0.0, triplet_weight=0.0)
+
+
 def test_an_argument_that_two_terms_have_is_one():
     terms = LOSSES["exponential_triplet_center"](10, 64, embedding_norm="l2")
     assert [loss.embedding_norm for _, loss in terms.values()] == ["l2", "l2"]
@@ -61,6 +69,26 @@ def test_the_eight_rows_of_the_exponential_triplet_are_its_terms_alone_and_joine
 def test_a_recipe_with_a_default_that_no_term_has_is_refused():
     with pytest.raises(ValueError, match="margn"):
         Recipe({"triplet": (1.0, TripletLoss)}, {"margn": 0.4})
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_argument_of_the_wrong_kind_is_refused_by_name(name):
+    """A string would count as true, and NumPy's numbers could not be saved."""
+    for argument, default in LOSSES[name].options().items():
+        wrong = {bool: "false", str: 1, int: 2.5, float: "1", tuple: (1.0,)}[type(default)]
+        with pytest.raises(ValueError, match=rf"`{argument}`.*Received"):
+            LOSSES[name](10, 64, **{argument: wrong})
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("size", ["num_classes", "embedding_dim"])
+def test_sizes_that_are_no_whole_numbers_are_refused_by_name(name, size):
+    losses = [loss for _, loss in LOSSES[name].terms.values() if size in inspect.signature(loss).parameters]
+    for loss in losses:
+        sizes = {s: 4 for s in ("num_classes", "embedding_dim") if s in inspect.signature(loss).parameters}
+        for wrong in (0, "4", np.int64(4)):
+            with pytest.raises(ValueError, match=f"`{size}` must be a whole number"):
+                loss(**sizes | {size: wrong})
 
 
 @pytest.mark.parametrize("name", LOSSES)
