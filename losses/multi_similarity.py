@@ -74,7 +74,10 @@ class MultiSimilarityLoss(keras.Layer):
         labels = class_ids(labels, embeddings)
         cosines = pair_cosines(ops.convert_to_tensor(embeddings, self.compute_dtype))
         positives, negatives = pair_masks(labels)
-        kept_positives = ops.logical_and(positives, cosines < masked_max(cosines, negatives)[:, None] + self.epsilon)
-        kept_negatives = ops.logical_and(negatives, cosines > masked_min(cosines, positives)[:, None] - self.epsilon)
+        # Dropped, not kept, by comparison: NaN is never dropped.
+        easy_positives = cosines >= masked_max(cosines, negatives)[:, None] + self.epsilon
+        easy_negatives = cosines <= masked_min(cosines, positives)[:, None] - self.epsilon
+        kept_positives = ops.logical_and(positives, ops.logical_not(easy_positives))
+        kept_negatives = ops.logical_and(negatives, ops.logical_not(easy_negatives))
         pairs = ops.logical_or(positives, negatives)
         return cosines, kept_positives, kept_negatives, pairs, anchors_with_both(positives, negatives)
