@@ -99,15 +99,15 @@ class ASoftmax(keras.Layer):
         return cross_entropy(at_angle_0 * with_own_class(relative, labels, margined), labels)
 
 
-def _psi(cosines, margin):
+def _psi(cosine, margin):
     """The target function of a cosine: like `cos(margin * t)`, but falling all the way to `t = pi`."""
-    cosines = ops.clip(cosines, -1, 1)
-    previous, polynomial = ops.ones_like(cosines), cosines  # cos(0 t), cos(1 t)
+    cosine = ops.clip(cosine, -1, 1)
+    previous, polynomial = ops.ones_like(cosine), cosine  # cos(0 t), cos(1 t)
     for _ in range(margin - 1):
-        previous, polynomial = polynomial, 2 * cosines * polynomial - previous
-    turns = ops.zeros_like(cosines)
+        previous, polynomial = polynomial, 2 * cosine * polynomial - previous
+    turns = ops.zeros_like(cosine)
     for k in range(1, margin):
-        turns = turns + ops.cast(cosines <= math.cos(k * math.pi / margin), cosines.dtype)
+        turns = turns + ops.cast(cosine <= math.cos(k * math.pi / margin), cosine.dtype)
     signs = 1 - 2 * ops.mod(turns, 2)
     return signs * polynomial - 2 * turns
 
