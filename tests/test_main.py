@@ -15,6 +15,8 @@ import sources
 from evaluation import l2_normalize, retrieval
 from main import main
 
+pytestmark = pytest.mark.xdist_group("main")  # They share what takes long to make.
+
 LOSSES = ("softmax", "center", "triplet", "triplet_center")
 FAST = ("--dataset", "digits", "--epochs", "2", "--tsne-iterations", "300", "--embedding-dim", "16")
 ROOT = pathlib.Path(__file__).parents[1]

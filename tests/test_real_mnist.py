@@ -8,6 +8,8 @@ import pytest
 from data import load_dataset
 from main import main
 
+pytestmark = pytest.mark.xdist_group("real_mnist")  # They share what takes long to make.
+
 
 @pytest.fixture(scope="module")
 def scores(tmp_path_factory):

@@ -67,6 +67,8 @@ import sys
 sys.path[:0] = {path!r}
 import numpy as np
 from tests.losses.test_backends import outcomes
+
+pytestmark = pytest.mark.xdist_group("backends")  # They share what takes long to make.
 np.savez({target!r}, **outcomes(dict(np.load({source!r}))))
 """
 
