@@ -14,6 +14,7 @@ from keras.ops import convert_to_numpy as to_numpy
 from losses import LOSSES
 from tests.losses.test_every_loss import CLASSES, VARIANTS, batch, make, small_model
 
+pytestmark = pytest.mark.xdist_group("backends")  # They share what takes long to make.
 OTHERS = [backend for backend in ("tensorflow", "jax", "torch") if backend != keras.backend.backend()]
 
 
@@ -67,8 +68,6 @@ import sys
 sys.path[:0] = {path!r}
 import numpy as np
 from tests.losses.test_backends import outcomes
-
-pytestmark = pytest.mark.xdist_group("backends")  # They share what takes long to make.
 np.savez({target!r}, **outcomes(dict(np.load({source!r}))))
 """
 
