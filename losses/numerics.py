@@ -44,14 +44,14 @@ def mean_over(values, mask):
     return ops.sum(kept) / ops.maximum(count, 1)
 
 
-def masked_max(values, mask, axis=-1):
+def masked_max(values, mask):
     """Largest of each row where `mask` holds; `-BIG` in a row where it holds nowhere."""
-    return ops.max(ops.where(mask, values, ops.full_like(values, -BIG)), axis=axis)
+    return ops.max(ops.where(mask, values, ops.full_like(values, -BIG)), axis=-1)
 
 
-def masked_min(values, mask, axis=-1):
+def masked_min(values, mask):
     """Smallest of each row where `mask` holds; `BIG` in a row where it holds nowhere."""
-    return ops.min(ops.where(mask, values, ops.full_like(values, BIG)), axis=axis)
+    return ops.min(ops.where(mask, values, ops.full_like(values, BIG)), axis=-1)
 
 
 def log_sum_exp(values, mask, axis=-1):
