@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from .angular import own_class, with_own_class
-from .arguments import number, whole_number
+from .arguments import number, sizes, whole_number
 from .labels import class_ids
 from .numerics import cosines, cross_entropy, lengths
 
@@ -58,8 +58,7 @@ class ASoftmax(keras.Layer):
         self, num_classes, embedding_dim, margin=4, annealing=(1000.0, 0.12, 1.0, 5.0), dtype="float32", **kwargs
     ):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.margin = whole_number("margin", margin, 1)
         self.annealing = _checked(annealing)
         self.class_weights = self.add_weight(

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from .arguments import positive, whole_number
+from .arguments import positive, sizes
 from .labels import class_ids
 from .numerics import cosines, cross_entropy
 
@@ -21,8 +21,7 @@ class CosineClassifier(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, scale, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.scale = positive("scale", scale)
         self.class_weights = self.add_class_weights(num_classes, embedding_dim)
         self.built = True

@@ -1,4 +1,4 @@
-"""Checks of constructor arguments: each returns the value, or says what was given and what is expected.
+"""Checks of constructor arguments: the value comes back, or an error says what was given and what is expected.
 
 NumPy's numbers are refused: Keras could not save a layer that was made with them.
 """
@@ -38,6 +38,16 @@ def whole_number(name, value, low):
     if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return value
     raise ValueError(f"`{name}` must be a whole number (an `int`), at least {low}. Received: {_shown(value)}")
+
+
+def sizes(num_classes, embedding_dim):
+    """Checks the sizes of weights that there is a row of for each class.
+
+    Raises:
+        ValueError: If there are fewer than two classes, or a size is no whole number.
+    """
+    whole_number("num_classes", num_classes, 2)
+    whole_number("embedding_dim", embedding_dim, 1)
 
 
 def flag(name, value):

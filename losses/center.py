@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .arguments import number, whole_number
+from .arguments import number, sizes
 from .centers import damped_mean
 from .labels import class_ids
 
@@ -46,8 +46,7 @@ class CenterLoss(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, center_rate=0.5, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.center_rate = number("center_rate", center_rate, 0, 1)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .arguments import positive, whole_number
+from .arguments import positive, sizes
 from .labels import class_ids
 
 
@@ -41,8 +41,7 @@ class ContrastiveCenterLoss(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, delta=1.0, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.delta = positive("delta", delta)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim), initializer=keras.initializers.RandomNormal(stddev=1.0), name="centers"

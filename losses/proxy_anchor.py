@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .arguments import number, positive, whole_number
+from .arguments import number, positive, sizes
 from .labels import class_ids
 from .numerics import cosines, log_sum_exp, mean_over
 
@@ -44,8 +44,7 @@ class ProxyAnchorLoss(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, margin=0.1, scale=8.0, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.margin = number("margin", margin, 0, 1)
         self.scale = positive("scale", scale)
         self.proxies = self.add_weight(

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from .angular import own_class
-from .arguments import flag, positive, whole_number
+from .arguments import flag, positive, sizes
 from .labels import class_ids
 from .numerics import cosines, cross_entropy, log_sum_exp
 
@@ -44,8 +44,7 @@ class ProxyNCALoss(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, scale=9.0, include_positive=True, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.scale = positive("scale", scale)
         self.include_positive = flag("include_positive", include_positive)
         self.proxies = self.add_weight(

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from .arguments import whole_number
+from .arguments import sizes
 from .labels import class_ids
 from .numerics import cross_entropy
 
@@ -35,8 +35,7 @@ class Softmax(keras.Layer):
 
     def __init__(self, num_classes, embedding_dim, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        whole_number("num_classes", num_classes, 2)
-        whole_number("embedding_dim", embedding_dim, 1)
+        sizes(num_classes, embedding_dim)
         self.class_weights = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="glorot_uniform", name="class_weights"
         )
