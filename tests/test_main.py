@@ -204,6 +204,7 @@ def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
 
 
 def start(path, *arguments):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A background job, and its children, may ignore it.
     return subprocess.Popen(
         [sys.executable, str(ROOT / "main.py"), *FAST, "--runs", str(path), *arguments],
         stdout=subprocess.PIPE,
