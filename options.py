@@ -33,12 +33,8 @@ class _ListLosses(argparse.Action):
         parser.exit()
 
 
-def parse_options(arguments=None):
-    """Parses the command line.
-
-    Returns:
-        Namespace with the flags, and `overrides`: dict from a loss to its changed arguments.
-    """
+def _parser():
+    """The flags."""
     parser = Parser(prog="main.py", description=DESCRIPTION, allow_abbrev=False)
     add = parser.add_argument
     add("--dataset", default="mnist", type=_one_of("dataset", DATASETS), metavar="NAME",
@@ -74,6 +70,16 @@ def parse_options(arguments=None):
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--list", action=_ListLosses, nargs=0, help="list the losses with their arguments and defaults, and end")
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
+    return parser
+
+
+def parse_options(arguments=None):
+    """Parses the command line.
+
+    Returns:
+        Namespace with the flags, and `overrides`: dict from a loss to its changed arguments.
+    """
+    parser = _parser()
     options = parser.parse_args(arguments)
     if "all" in options.losses:
         options.losses = list(LOSSES)
