@@ -8,14 +8,11 @@ from keras.ops import convert_to_numpy
 
 from dashboard import write_summary
 from data import stratified_sample
-from evaluation import (
-    class_means,
-    evaluate,
-    l2_normalize,
-    nearest_mean,
-    neighbor_preservation,
-    pair_distances,
-)
+from evaluation.classification import nearest_mean
+from evaluation.closed_set import evaluate
+from evaluation.geometry import neighbor_preservation
+from evaluation.vectors import class_means, l2_normalize
+from evaluation.verification import all_pairs
 from models import embed, portable
 from run_folder import save_arrays, save_figure, save_json, whole_file
 from training import Failure, train

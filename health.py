@@ -6,7 +6,9 @@ from keras.ops import convert_to_numpy as to_numpy
 from scipy.spatial.distance import pdist
 
 from data import Batches
-from evaluation import class_means, l2_normalize, nearest_mean, retrieval
+from evaluation.classification import nearest_mean
+from evaluation.retrieval import retrieval
+from evaluation.vectors import class_means, l2_normalize
 from losses import LOSSES
 from models import embed
 

@@ -12,7 +12,8 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import sources
-from evaluation import l2_normalize, retrieval
+from evaluation.retrieval import retrieval
+from evaluation.vectors import l2_normalize
 from main import main
 
 pytestmark = pytest.mark.xdist_group("main")  # They share what takes long to make.

@@ -85,7 +85,8 @@ def test_the_best_epoch_on_validation_is_kept(digits, tmp_path):
     model, timing = train(run, digits, tmp_path, recorder)
     scores = [logs["val_map_at_r"] for _, logs in recorder.epochs]
     assert timing["best_epoch"] == int(np.argmax(scores)) + 1
-    from evaluation import l2_normalize, retrieval
+    from evaluation.retrieval import retrieval
+    from evaluation.vectors import l2_normalize
 
     kept = retrieval(l2_normalize(embed(model, digits.validation.images)), digits.validation.labels)
     assert kept["map_at_r"] == pytest.approx(max(scores), abs=1e-6)

@@ -1,0 +1,51 @@
+"""Retrieval: every item asks for the others of its class."""
+
+import numpy as np
+
+from .vectors import BLOCK, squared_distances
+
+
+def retrieval(embeddings, labels):
+    """Recall@1, R-precision and MAP@R of each item as a query among all the others.
+
+    With R the number of other items of the query's class: R-precision is the fraction of them
+    among its R nearest items, MAP@R is `1 / R * sum_{i <= R} precision(i) * [item i is of the
+    class]`. Means over the queries; items alone in their class are not queried. Ties are
+    broken in a way that depends on nothing but the arrays.
+
+    Returns:
+        Dict of floats in `[0, 1]`: `recall_at_1`, `r_precision`, `map_at_r`. NaN if no class has two items.
+
+    Reference:
+        Musgrave et al., A Metric Learning Reality Check, ECCV 2020.
+    """
+    relevant = np.bincount(labels)[labels] - 1  # R of each query
+    scores = [
+        _retrieve(embeddings, labels, rows, relevant[rows])
+        for rows in np.array_split(np.flatnonzero(relevant > 0), max(1, len(labels) // BLOCK))
+        if len(rows)
+    ]
+    means = np.concatenate(scores).mean(axis=0) if scores else np.full(3, np.nan)
+    return dict(zip(("recall_at_1", "r_precision", "map_at_r"), map(float, means), strict=True))
+
+
+def _retrieve(embeddings, labels, rows, relevant):
+    """Recall@1, R-precision and MAP@R of some queries, `(len(rows), 3)`."""
+    distances = squared_distances(embeddings[rows], embeddings)
+    distances[np.arange(len(rows)), rows] = np.inf  # An item does not find itself.
+    nearest = _smallest(distances, relevant.max())
+    hits = labels[nearest] == labels[rows][:, None]  # (rows, largest R)
+    ranks = np.arange(1, hits.shape[1] + 1)
+    within = ranks <= relevant[:, None]
+    precision = np.cumsum(hits, axis=1) / ranks
+    first = hits[:, 0]
+    r_precision = (hits & within).sum(axis=1) / relevant
+    map_at_r = (precision * (hits & within)).sum(axis=1) / relevant
+    return np.stack([first, r_precision, map_at_r], axis=1)
+
+
+def _smallest(values, count):
+    """Column numbers of the `count` smallest values of each row, in order."""
+    chosen = np.argpartition(values, count, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(values, chosen, axis=1), axis=1)
+    return np.take_along_axis(chosen, order, axis=1)

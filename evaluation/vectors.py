@@ -1,0 +1,25 @@
+"""Arithmetic on rows of vectors that every score shares."""
+
+import numpy as np
+
+BLOCK = 500  # About so many rows of a distance matrix are held at a time: against 10,000 columns 20 MB.
+
+
+def l2_normalize(embeddings):
+    """Each row divided by its length; rows of length 0 stay 0."""
+    lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
+    return embeddings / np.where(lengths > 0, lengths, 1)
+
+
+def class_means(embeddings, labels):
+    """Mean embedding of each class, `(C, d)`, for labels `0 ... C - 1`."""
+    return np.stack([embeddings[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+
+
+def squared_distances(a, b):
+    """Squared Euclidean distances `(n, m)` between the rows of two arrays."""
+    # Around their mean the rows are small, and so is the rounding of the expanded square.
+    center = b.mean(axis=0)
+    a, b = a - center, b - center
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
+    return np.maximum(squared, 0)

@@ -1,0 +1,84 @@
+"""Retrieval against loops over queries and ranks, and values worked by hand."""
+
+import math
+
+import numpy as np
+import pytest
+from embeddings import RETRIEVAL, data, peak_memory, retrieval_by_loops
+
+from evaluation.retrieval import retrieval
+from evaluation.vectors import BLOCK, l2_normalize
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 10_000])
+def test_retrieval_equals_loops_for_any_block(monkeypatch, block):
+    monkeypatch.setattr("evaluation.retrieval.BLOCK", block)
+    embeddings, labels = data(200)
+    assert retrieval(embeddings, labels) == pytest.approx(retrieval_by_loops(embeddings, labels), abs=1e-6)
+
+
+def test_retrieval_equals_loops_over_several_default_blocks():
+    embeddings, labels = data(2 * BLOCK + 50)
+    expected = retrieval_by_loops(embeddings, labels)
+    assert 0.1 < expected["map_at_r"] < expected["r_precision"] < expected["recall_at_1"] < 0.9
+    assert retrieval(embeddings, labels) == pytest.approx(expected, abs=1e-6)
+
+
+def test_retrieval_by_hand():
+    embeddings, labels = np.array([[0.0], [1.0], [5.0], [9.5], [6.0]]), np.array([0, 0, 0, 1, 1])
+    # At 0 and 1 the two nearest are of the class: 1, 1, 1. At 5 they are 6 (no) and 1 (yes): 0, 1/2, (1/2) / 2.
+    # At 9.5 the nearest is 6: 1, 1, 1. At 6 it is 5: 0, 0, 0.
+    expected = {"recall_at_1": 3 / 5, "r_precision": 3.5 / 5, "map_at_r": 3.25 / 5}
+    assert retrieval(embeddings, labels) == pytest.approx(expected)
+
+
+def test_perfect_clusters_score_one():
+    labels = np.repeat(np.arange(4), [2, 5, 9, 30])
+    embeddings = np.eye(4)[labels] * 100 + data(len(labels))[0][:, :4]
+    assert retrieval(embeddings, labels) == dict.fromkeys(RETRIEVAL, 1.0)
+
+
+def test_one_class_alone_scores_one():
+    assert retrieval(data(20)[0], np.zeros(20, int)) == dict.fromkeys(RETRIEVAL, 1.0)
+
+
+def test_an_item_never_finds_itself_among_its_duplicates():
+    embeddings = np.array([[0.0, 1.0], [0.0, 1.0], [1.0, 0.0], [1.0, 0.0]])
+    assert retrieval(embeddings, np.array([0, 1, 0, 1])) == dict.fromkeys(RETRIEVAL, 0.0)
+
+
+def test_an_item_alone_in_its_class_is_found_but_does_not_ask():
+    embeddings, labels = np.array([[0.0], [2.0], [3.0], [9.0]]), np.array([0, 0, 1, 2])
+    # The two of class 0 ask: at 0 the nearest is 2 (yes), at 2 it is 3 (no).
+    assert retrieval(embeddings, labels) == pytest.approx(dict.fromkeys(RETRIEVAL, 0.5))
+
+
+def test_retrieval_without_two_of_a_class_is_nan():
+    scores = retrieval(data(7)[0], np.arange(7))
+    assert tuple(scores) == RETRIEVAL
+    assert all(math.isnan(value) for value in scores.values())
+
+
+def test_order_of_the_items_does_not_matter():
+    embeddings, labels = data(200)
+    order = np.random.default_rng(1).permutation(200)
+    assert retrieval(embeddings[order], labels[order]) == pytest.approx(retrieval(embeddings, labels), abs=1e-12)
+
+
+@pytest.mark.slow
+def test_retrieval_among_ten_thousand_stays_below_one_gigabyte():
+    work = (
+        "import numpy as np; from evaluation.retrieval import retrieval; rng = np.random.default_rng(0); "
+        "retrieval(rng.normal(size=(10_000, 64)).astype('float32'), rng.integers(0, 10, 10_000))"
+    )
+    assert peak_memory(work) < 1e9
+
+
+def test_nearly_collapsed_embeddings_are_told_apart_in_float32():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 1000)
+    spread = rng.normal(size=(10, 64))[labels] + rng.normal(size=(1000, 64))
+    rows = l2_normalize((1 + 1e-4 * spread).astype("float32"))
+    exact = retrieval(rows.astype("float64"), labels)["map_at_r"]
+    assert exact > 0.9
+    assert retrieval(rows, labels)["map_at_r"] == pytest.approx(exact, abs=1e-3)
