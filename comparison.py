@@ -1,39 +1,40 @@
 """The runs of a data set that share their settings, side by side. Reads the run folders alone."""
 
+import collections
 import dataclasses
+import json
 import pathlib
+import re
 import statistics
 
-from data import CLASS_NAMES
-from experiment import DISTANCE_BINS, NEIGHBORS, scores_line
+from evaluation.significance import compare_with_baseline, interval
 from losses import LOSSES
 from options import as_given
-from run_folder import RunFolder, save_figure, save_table, whole_file
-from visualize import comparison_tsne_figure, distances_figure
+from run_folder import RunFolder
+from scores import SCORES
 
 BASELINE = "raw_pixels"
-SCORES = (
-    "head_accuracy",
-    "center_accuracy",
-    "knn_accuracy",
-    "recall_at_1",
-    "r_precision",
-    "map_at_r",
-    "intra_distance",
-    "inter_distance",
-    "distance_ratio",
-)
-SMALLER_IS_BETTER = ("intra_distance", "distance_ratio")
-OWN_SETTINGS = ("loss", "seed", "overrides")  # In all others, compared runs agree.
+REFERENCE = "softmax"  # The loss that the others are compared with.
+OWN_SETTINGS = {"loss", "seed", "split", "overrides"}  # In all others, compared runs agree.
 
 
 @dataclasses.dataclass(frozen=True)
 class Row:
-    """The runs of one loss, for one line of a table: `scores` and `seconds` hold one number per seed."""
+    """The runs of one loss, for one line of a table.
+
+    Args:
+        loss: Its name.
+        overrides: What differs from its defaults.
+        runs: The finished `RunFolder`s.
+        failed: Those that failed.
+        scores: Dict from a score to a dict from a unit to its value. The units are the seeds, or, of the open protocol,
+            the splits, each with the mean of its seeds.
+        seconds: Training time of each run.
+    """
 
     loss: str
     overrides: dict
-    seeds: tuple
+    runs: tuple
     failed: tuple
     scores: dict
     seconds: tuple
@@ -44,205 +45,174 @@ class Row:
         changes = ", ".join(f"{name}={as_given(value)}" for name, value in self.overrides.items())
         return f"{self.loss} ({changes})" if changes else self.loss
 
+    def interval(self, score):
+        """Mean and 95 % interval of a score; None if the loss does not have it."""
+        values = list(self.scores.get(score, {}).values())
+        return interval(values) if values else None
 
-def run_folder(dataset_path, loss, seed):
+
+def run_folder(dataset_path, settings):
     """The folder of a run inside the folder of its data set."""
-    return RunFolder(pathlib.Path(dataset_path) / loss / f"seed-{seed}")
+    split = "" if settings.split is None else f"split-{settings.split}-"
+    return RunFolder(pathlib.Path(dataset_path) / settings.loss / f"{split}seed-{settings.seed}")
 
 
-def baseline_folder(dataset_path):
+def baseline_folder(dataset_path, split=None):
     """The folder of the raw pixels inside the folder of a data set."""
-    return RunFolder(pathlib.Path(dataset_path) / BASELINE)
+    path = pathlib.Path(dataset_path) / BASELINE
+    return RunFolder(path if split is None else path / f"split-{split}")
 
 
-def compare(dataset_path, settings):
-    """Compares every run in a data set's folder that shares its settings with this command's.
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """The runs of a data set that share their settings.
 
-    Writes `results.csv`, `SUMMARY.md`, `comparison_tsne.png` and `comparison_distances.png`.
+    Args:
+        path: Folder of the data set.
+        settings: Settings of any of the runs.
+        rows: List of `Row`, the raw pixels first.
+        left_out: Dict from a reason in words to the folders that are not compared for it.
+    """
+
+    path: pathlib.Path
+    settings: dict
+    rows: list
+    left_out: dict
+
+    @property
+    def protocol(self):
+        return self.settings["protocol"]
+
+    @property
+    def title(self):
+        quick = "QUICK · " if self.settings["quick"] else ""
+        return f"{quick}{self.settings['dataset']}{', four classes unseen' if self.protocol == 'open' else ''}"
+
+    def best(self, score):
+        """The losses with the best mean of a score, as shown with its digits; the raw pixels do not compete."""
+        shown = {
+            row.loss: float(SCORES[self.protocol][score].text(row.interval(score).mean))
+            for row in self.rows
+            if row.loss != BASELINE and row.scores.get(score)
+        }
+        better = SCORES[self.protocol][score].better
+        if len(shown) < 2 or not better:
+            return set()
+        best = max(better * value for value in shown.values())
+        return {loss for loss, value in shown.items() if better * value == best}
+
+    def cell(self, row, score):
+        """A score as text, with the half-width of its 95 % interval if there are several seeds or splits."""
+        found = row.interval(score)
+        if found is None:
+            return "–"
+        text = SCORES[self.protocol][score].text
+        return text(found.mean) if len(row.scores[score]) == 1 else f"{text(found.mean)} ± {text(found.half_width)}"
+
+    def against_softmax(self, score):
+        """Dict from a loss to its comparison with softmax by a score; empty without two units of softmax."""
+        trained = {row.loss: row.scores.get(score, {}) for row in self.rows if row.loss != BASELINE}
+        reference = trained.pop(REFERENCE, {})
+        if len(reference) < 2:
+            return {}
+        return {loss: c for loss, c in compare_with_baseline(reference, trained).items() if c.pairs >= 2}
+
+
+def gather(dataset_path, settings=None):
+    """Reads every run in a data set's folder that shares some settings.
 
     Args:
         dataset_path: Folder of the data set.
-        settings: Dict of the settings of any run of this command.
+        settings: Dict of the settings of a run that the others are to agree with. If None, those that most runs share.
 
     Returns:
-        List of `Row`, the raw pixels first, and the number of runs left out.
+        `Results`.
+
+    Raises:
+        ValueError: If `settings` is None and there is no run.
     """
-    runs, others = ended_runs(dataset_path, settings)
-    rows = [_row(BASELINE, [baseline_folder(dataset_path)])]
-    rows += [_row(loss, found) for loss, found in runs.items()]
-    _save_results(dataset_path, runs)
-    with whole_file(pathlib.Path(dataset_path) / "SUMMARY.md") as path:
-        path.write_text(_summary(rows, settings, others))
-    _draw(dataset_path, runs, rows, settings)
-    return rows, others
+    ended, left_out = _ended(pathlib.Path(dataset_path))
+    if settings is None:
+        settings = _commonest(ended, dataset_path)
+    runs = collections.defaultdict(list)
+    for run in ended:
+        alike = runs[run.settings["loss"]]
+        difference = _difference(run.settings, settings, OWN_SETTINGS)
+        if alike and not difference:
+            difference = _difference(run.settings, alike[0].settings, ("loss", "seed", "split"))
+        if difference:
+            left_out[f"other settings: {difference}"].append(run.path)
+        else:
+            alike.append(run)
+    splits = sorted({run.settings["split"] for found in runs.values() for run in found}, key=str)
+    baselines = [run for split in splits if (run := baseline_folder(dataset_path, split)).metrics]
+    rows = [_row(BASELINE, baselines)] if baselines else []
+    rows += [_row(loss, runs[loss]) for loss in LOSSES if runs[loss]]
+    return Results(pathlib.Path(dataset_path), settings, rows, dict(left_out))
 
 
-def ended_runs(dataset_path, settings):
-    """The runs that ended, as a dict from a loss to its `RunFolder`s, and how many others there are."""
-    shared = {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
-    runs, others = {}, 0
-    for loss in LOSSES:
-        for path in sorted(pathlib.Path(dataset_path).glob(f"{loss}/seed-*"), key=_seed):
-            run = RunFolder(path)
-            if run.settings is None or run.metrics is None:
-                continue
-            alike = runs.setdefault(loss, [])
-            if shared.items() <= run.settings.items() and _same_overrides(run, alike):
-                alike.append(run)
+def _ended(dataset_path):
+    """The runs that ended, in the order of splits and seeds, and what else lies in the folder, by reason."""
+    ended, left_out = [], collections.defaultdict(list)
+    for path in sorted((p for p in dataset_path.iterdir() if p.is_dir() and p.name != BASELINE), key=str):
+        if path.name not in LOSSES:
+            left_out["no loss has that name"].append(path)
+            continue
+        for run in map(RunFolder, sorted(path.iterdir(), key=_numbers)):
+            if not (run.settings or {}).keys() >= OWN_SETTINGS:
+                left_out["no config.json of a run of this version"].append(run.path)
+            elif run.metrics is None:
+                left_out["unfinished, or damaged since"].append(run.path)
             else:
-                others += 1
-    return {loss: found for loss, found in runs.items() if found}, others
+                ended.append(run)
+    return ended, left_out
 
 
-def _seed(path):
-    number = path.name.removeprefix("seed-")
-    return int(number) if number.isdecimal() else -1
+def _numbers(path):
+    """The numbers in a folder's name: split-2-seed-10 comes after split-2-seed-9."""
+    return [int(number) for number in re.findall(r"\d+", path.name)]
 
 
-def _same_overrides(run, runs):
-    return not runs or run.settings["overrides"] == runs[0].settings["overrides"]
+def _commonest(runs, dataset_path):
+    """The settings of a run that agrees with most others; the last of several."""
+    if not runs:
+        raise ValueError(f"{dataset_path} holds no finished run")
+    alike = collections.Counter(json.dumps(_shared(run.settings), sort_keys=True) for run in runs)
+    most = max(alike.values())
+    return [run.settings for run in runs if alike[json.dumps(_shared(run.settings), sort_keys=True)] == most][-1]
+
+
+def _shared(settings):
+    return {name: value for name, value in settings.items() if name not in OWN_SETTINGS}
+
+
+def _difference(settings, wanted, ignored):
+    """What differs between two runs' settings, in words; empty if nothing does."""
+    return ", ".join(
+        f"{name} {as_given(settings.get(name))} instead of {as_given(wanted.get(name))}"
+        for name in sorted(settings.keys() | wanted.keys())
+        if name not in ignored and settings.get(name) != wanted.get(name)
+    )
 
 
 def _row(loss, runs):
     metrics = [run.metrics for run in runs]
-    finished = [m for m in metrics if m["status"] == "finished"]
+    finished = [(run, m) for run, m in zip(runs, metrics, strict=True) if m["status"] == "finished"]
+    scores = collections.defaultdict(lambda: collections.defaultdict(list))
+    for _, m in finished:
+        for name, value in m["test"].items():
+            if value is not None:
+                scores[name][_unit(m)].append(value)
     return Row(
         loss=loss,
         overrides=runs[0].settings.get("overrides", {}),
-        seeds=tuple(m.get("seed") for m in finished),
-        failed=tuple(m.get("seed") for m in metrics if m["status"] == "failed"),
-        scores={name: [m["test"][name] for m in finished if m["test"][name] is not None] for name in SCORES},
-        seconds=tuple(m["timing"]["train_seconds"] for m in finished if "train_seconds" in m["timing"]),
+        runs=tuple(run for run, _ in finished),
+        failed=tuple(run for run, m in zip(runs, metrics, strict=True) if m["status"] == "failed"),
+        scores={name: {unit: statistics.mean(v) for unit, v in values.items()} for name, values in scores.items()},
+        seconds=tuple(m["timing"]["train_seconds"] for _, m in finished if "train_seconds" in m["timing"]),
     )
 
 
-def best_rows(rows, score):
-    """The losses with the best mean of a score, as shown with its digits; the raw pixels do not compete."""
-    competing = [row for row in rows if row.loss != BASELINE and row.scores[score]]
-    shown = {row.loss: float(cell(row, score).split()[0]) for row in competing}
-    if len(shown) < 2:
-        return set()
-    best = (min if score in SMALLER_IS_BETTER else max)(shown.values())
-    return {loss for loss, value in shown.items() if value == best}
-
-
-def cell(row, score):
-    """A score as text: percent or a number, with the standard deviation if there are several seeds."""
-    values = row.scores[score]
-    if not values:
-        return "–"
-    scale, digits = (100, 2) if score.endswith("accuracy") or score == "recall_at_1" else (1, 4)
-    if score.endswith(("distance", "ratio")):
-        digits = 3
-    mean = f"{scale * statistics.mean(values):.{digits}f}"
-    return mean if len(values) == 1 else f"{mean} ± {scale * statistics.stdev(values):.{digits}f}"
-
-
-def _save_results(dataset_path, runs):
-    table = [
-        {"loss": loss, "seed": run.metrics["seed"], "status": run.metrics["status"]}
-        | {name: run.metrics.get("test", {}).get(name) for name in SCORES}
-        for loss, found in runs.items()
-        for run in found
-    ]
-    save_table(pathlib.Path(dataset_path) / "results.csv", table, ("loss", "seed", "status", *SCORES))
-
-
-def _summary(rows, settings, others):
-    """The results as Markdown."""
-    quick = "QUICK run: a first look, not a result.\n\n" if settings["quick"] else ""
-    header = ["loss", "seeds", *(name.replace("_", " ") for name in SCORES)]
-    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
-    best = {score: best_rows(rows, score) for score in SCORES}
-    for row in rows:
-        cells = [f"**{cell(row, s)}**" if row.loss in best[s] else cell(row, s) for s in SCORES]
-        lines.append(f"| {' | '.join([row.name, _seeds(row), *cells])} |")
-    left_out = f"\n{others} runs with other settings in this folder are left out.\n" if others else ""
-    return (
-        f"# {settings['dataset']}\n\n{quick}Scores on the test images; accuracies and Recall@1 in percent, the best "
-        "loss of each column in bold, ± the standard deviation over seeds. Everything but the head's accuracy is "
-        "measured on L2-normalised embeddings, with class means and 5-NN gallery from the training images.\n\n"
-        + "\n".join(lines)
-        + "\n"
-        + left_out
-        + "\n![t-SNE of the same test images under every loss](comparison_tsne.png)\n\n"
-        "![Distances between images of the same class and of different classes](comparison_distances.png)\n"
-    )
-
-
-def _seeds(row):
-    if row.loss == BASELINE:
-        return "–"
-    seeds = ", ".join(map(str, row.seeds)) or "none"
-    return f"{seeds} (failed: {', '.join(map(str, row.failed))})" if row.failed else seeds
-
-
-def _draw(dataset_path, runs, rows, settings):
-    """The two comparison figures, of the raw pixels and the first finished seed of each loss."""
-    finished = (next((r for r in found if r.metrics["status"] == "finished"), None) for found in runs.values())
-    names = [row.name for row in rows]
-    shown = {
-        name.replace("_", " ") if name == BASELINE else name: run
-        for name, run in zip(names, [baseline_folder(dataset_path), *finished], strict=True)
-        if run is not None
-    }
-    stamp = f"{'QUICK · ' if settings['quick'] else ''}{settings['dataset']}"
-    figures = {
-        "comparison_tsne": _tsne_figure(f"{stamp}: what the loss does to the embedding", shown, settings),
-        "comparison_distances": _distances_figure(f"{stamp}: how near are images of one class?", shown),
-    }
-    for name, figure in figures.items():
-        save_figure(pathlib.Path(dataset_path) / f"{name}.png", figure)
-
-
-def _tsne_figure(title, runs, settings):
-    first = next(iter(runs.values()))
-    labels, sample, facts = first.arrays()["test_labels"], first.arrays()["tsne_indices"], first.metrics["tsne"]
-    panels = []
-    for name, run in runs.items():
-        arrays, scores = run.arrays(), run.metrics["test"]
-        panels.append(
-            {
-                "coordinates": arrays["tsne_test"],
-                "labels": labels[sample],
-                "mistakes": (arrays["test_predictions"] != labels)[sample] if "test_predictions" in arrays else None,
-                "title": f"{name}{_seed_note(runs, run)}",
-                "caption": _panel_caption(run.metrics["tsne"], scores),
-            }
-        )
-    note = (
-        f"{facts['n']:,} test images, perplexity {facts['perplexity']:g}, {facts['iterations']:,} iterations, "
-        f"t-SNE seed {facts['seed']}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours "
-        "kept say how faithful a panel is. 5-NN, nearest mean and MAP@R are measured on all test images in the "
-        "full space: they decide, not the picture."
-    )
-    return comparison_tsne_figure(title, panels, CLASS_NAMES[settings["dataset"]], note)
-
-
-def _seed_note(runs, run):
-    """The seed of the run shown, where it is not the one of all."""
-    seeds = {other.metrics["seed"] for other in runs.values() if "seed" in other.metrics}
-    return f" (seed {run.metrics['seed']})" if len(seeds) > 1 and "seed" in run.metrics else ""
-
-
-def _distances_figure(title, runs):
-    histograms = []
-    for name, run in runs.items():
-        arrays, scores = run.arrays(), run.metrics["test"]
-        ratio, map_at_r = scores["distance_ratio"], scores["map_at_r"]
-        histograms.append(
-            {
-                "same": arrays["same_pairs"],
-                "different": arrays["different_pairs"],
-                "title": name,
-                "scores": f"intra/inter {ratio:.3f} · MAP@R {map_at_r:.3f}",
-            }
-        )
-    return distances_figure(title, histograms, DISTANCE_BINS)
-
-
-def _panel_caption(facts, scores):
-    return (
-        f"{scores_line(scores)}\n"
-        f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}"
-    )
+def _unit(metrics):
+    """What is paired between losses: the split, or where there is none the seed; the raw pixels have no seed."""
+    return metrics.get("seed", 0) if metrics["split"] is None else metrics["split"]

@@ -62,6 +62,21 @@ class Dataset:
     def image_shape(self):
         return self.train.images.shape[1:]
 
+    @property
+    def parts(self):
+        """The parts by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    @property
+    def judged(self):
+        """Name of the part whose images are told apart by their distances, and the names of its classes."""
+        return "test", self.class_names
+
+    @property
+    def shown(self):
+        """Labels of all test images, and a name for each: what a map of them shows."""
+        return self.test.labels, self.class_names
+
 
 def load_dataset(name, report=print):
     """Loads a data set and holds out a stratified validation part of its training images.

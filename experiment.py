@@ -1,4 +1,4 @@
-"""One run, from a loss's name to its folder: train, evaluate, draw, log."""
+"""One run, from a loss's name to its folder: train, judge, draw, log."""
 
 import dataclasses
 import time
@@ -8,13 +8,13 @@ from keras.ops import convert_to_numpy
 
 from dashboard import write_summary
 from data import stratified_sample
-from evaluation.classification import nearest_mean
-from evaluation.closed_set import evaluate
 from evaluation.geometry import neighbor_preservation
-from evaluation.vectors import class_means, l2_normalize
-from evaluation.verification import all_pairs
+from evaluation.retrieval import hard_queries, neighbors
+from evaluation.vectors import l2_normalize
 from models import embed, portable
 from run_folder import save_arrays, save_figure, save_json, whole_file
+from scores import scores_line
+from scoring import DISTANCE_BINS, judge
 from training import Failure, train
 from visualize import (
     confusion_figure,
@@ -28,13 +28,15 @@ from visualize import (
 TSNE_POINTS = 2000
 QUICK_TSNE_POINTS = 600
 TSNE_SEED = 0
-DISTANCE_BINS = np.linspace(0, 2, 101)  # L2-normalised embeddings are at most 2 apart.
 NEIGHBORS = 10
+STRIP = 8  # Neighbours shown of each query.
 INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
 
 
 def run_baseline(settings, data, folder, command):
-    """Scores and draws the raw pixels as if they were embeddings: what every loss has to beat.
+    """Judges the raw pixels as if they were embeddings: what every loss has to beat.
+
+    Its `embeddings.npz` also says which images every run shows, and where their maps start from.
 
     Args:
         settings: `Settings` of any run of this command: the same images and t-SNE options.
@@ -44,32 +46,17 @@ def run_baseline(settings, data, folder, command):
     """
     folder.start(baseline_settings(settings), command)
     start = time.perf_counter()
-    train_pixels, test_pixels = (_pixels(split) for split in (data.train, data.test))
-    scores = evaluate(train_pixels, data.train.labels, test_pixels, data.test.labels)
-    maps, arrays = {}, {}
-    for part, split in (("test", data.test), ("train", data.train)):
-        indices = sample_indices(split, settings)
-        points = l2_normalize(_pixels(split[indices]))
-        layout = pca_layout(points)
-        arrays[f"tsne_{part}"], maps[part] = _map(points, layout, settings)
-        arrays |= {INDICES[part]: indices, f"tsne_{part}_layout": layout}
-    arrays["same_pairs"], arrays["different_pairs"] = pair_distances(
-        l2_normalize(test_pixels), data.test.labels, DISTANCE_BINS
-    )
-    save_arrays(folder.path / "embeddings.npz", **arrays, test_labels=data.test.labels)
-    total = time.perf_counter() - start
+    pixels = {part: _pixels(split) for part, split in data.parts.items()}
+    judgement = judge(data, pixels, None)
+    points = {part: l2_normalize(found) for part, found in pixels.items()}
+    shown = _shown(data, points, settings)
+    maps, arrays = _maps(data, points, shown, settings)
+    kept = {name: array for name, array in judgement.arrays.items() if not name.endswith("_embeddings")}
+    save_arrays(folder.path / "embeddings.npz", **(shown | arrays | kept | _strips(data, points, shown)))
+    timing = {"total_seconds": time.perf_counter() - start}
     save_json(
         folder.path / "metrics.json",
-        {
-            "dataset": data.name,
-            "loss": "raw_pixels",
-            "quick": settings.quick,
-            "status": "finished",
-            "test": scores,
-            "timing": {"total_seconds": total},
-            "tsne": maps["test"],
-            "tsne_train": maps["train"],
-        },
+        _facts(data, settings) | {"loss": "raw_pixels", "status": "finished"} | _results(judgement, maps, timing),
     )
 
 
@@ -77,19 +64,16 @@ def baseline_settings(settings):
     """The settings that the baseline depends on."""
     return {
         "dataset": settings.dataset,
+        "protocol": settings.protocol,
+        "split": settings.split,
         "perplexity": settings.perplexity,
         "tsne_iterations": settings.tsne_iterations,
         "quick": settings.quick,
     }
 
 
-def sample_indices(split, settings):
-    """The images of a split that t-SNE shows: the same for every loss and seed."""
-    return stratified_sample(split.labels, QUICK_TSNE_POINTS if settings.quick else TSNE_POINTS, TSNE_SEED)
-
-
 def run(settings, data, baseline, folder, command, progress):
-    """Trains, evaluates and draws one loss; `metrics.json` comes last and makes the run complete.
+    """Trains, judges and draws one loss; `metrics.json` comes last and makes the run complete.
 
     A run that diverges or collapses is recorded as failed.
 
@@ -107,73 +91,104 @@ def run(settings, data, baseline, folder, command, progress):
     start = time.perf_counter()
     folder.start(dataclasses.asdict(settings), command)
     write_summary(folder.path, 0, texts={"config": _config_text(folder)})
-    metrics = {
-        "dataset": data.name,
-        "loss": settings.loss,
-        "seed": settings.seed,
-        "epochs": settings.epochs,
-        "quick": settings.quick,
-    }
+    metrics = _facts(data, settings) | {"loss": settings.loss, "seed": settings.seed, "epochs": settings.epochs}
     try:
         model, timing = train(settings, data, folder.path, progress)
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}
     else:
-        metrics |= {"status": "finished", "failure": None}
-        metrics |= _judge(settings, data, baseline, folder, model, timing, progress)
-        metrics["timing"] = timing | {"total_seconds": time.perf_counter() - start}
+        judgement, maps = _judge(settings, data, baseline, folder, model, timing, progress)
+        timing |= {"total_seconds": time.perf_counter() - start}
+        metrics |= {"status": "finished", "failure": None} | _results(judgement, maps, timing)
     save_json(folder.path / "metrics.json", metrics)
     return metrics
 
 
+def _facts(data, settings):
+    """What `metrics.json` says of the data."""
+    return {
+        "dataset": data.name,
+        "protocol": settings.protocol,
+        "split": settings.split,
+        "quick": settings.quick,
+        "class_names": list(data.shown[1]),
+    }
+
+
+def _results(judgement, maps, timing):
+    """What `metrics.json` says of a finished run."""
+    return {
+        "test": judgement.scores,
+        **judgement.details,
+        "timing": timing,
+        "tsne": maps["test"],
+        "tsne_train": maps["train"],
+    }
+
+
 def _judge(settings, data, baseline, folder, model, timing, progress):
-    """Everything after training: scores, maps, pictures, files. Returns the entries of `metrics.json`."""
+    """Everything after training: scores, maps, pictures, files. Returns the `Judgement` and the facts of the maps."""
     progress.stage("embedding")
-    embeddings = {"train": embed(model, data.train.images), "test": embed(model, data.test.images)}
-    logits = None if model.classifier is None else convert_to_numpy(model.classifier.logits(embeddings["test"]))
+    embeddings = {part: embed(model, split.images) for part, split in data.parts.items()}
+    logits = None
+    if model.classifier is not None:
+        logits = {part: convert_to_numpy(model.classifier.logits(found)) for part, found in embeddings.items()}
     _save_model(folder, model)
 
     progress.stage("scoring")
-    train, test = l2_normalize(embeddings["train"]), l2_normalize(embeddings["test"])
-    means = class_means(train, data.train.labels)
-    predictions = nearest_mean(test, means) if logits is None else np.argmax(logits, axis=1)
-    scores = evaluate(embeddings["train"], data.train.labels, embeddings["test"], data.test.labels, logits)
-    same, different = pair_distances(test, data.test.labels, DISTANCE_BINS)
+    judgement = judge(data, embeddings, logits)
+    points = {part: l2_normalize(found) for part, found in embeddings.items()}
 
-    maps, arrays = _maps({"test": test, "train": train}, baseline, settings, progress)
-    save_arrays(
-        folder.path / "embeddings.npz",
-        test_embeddings=embeddings["test"],
-        test_labels=data.test.labels,
-        test_predictions=predictions,
-        class_means=means,
-        same_pairs=same,
-        different_pairs=different,
-        **arrays,
-    )
+    maps, arrays = _maps(data, points, baseline, settings, progress.stage)
+    arrays |= judgement.arrays | _strips(data, points, baseline)
+    arrays["tsne_mistakes"] = _mistakes(data, arrays["test_predictions"])[arrays[INDICES["test"]]]
+    save_arrays(folder.path / "embeddings.npz", **arrays)
 
     progress.stage("drawing")
-    figures = _figures(settings, data, scores, maps, arrays, predictions, (same, different))
+    classifier = "the nearest class mean" if logits is None else "the loss's own classifier"
+    figures = _figures(settings, data, judgement.scores, maps, arrays, classifier)
     for name, figure in figures.items():
         save_figure(folder.path / f"{name}.png", figure)
     write_summary(
         folder.path,
         timing["best_epoch"] - 1,  # TensorBoard's scalars count epochs from 0.
-        scalars={f"test/{name}": value for name, value in scores.items()},
+        scalars={f"test/{name}": value for name, value in judgement.scores.items()},
         figures=figures,
     )
-    return {"test": scores, "tsne": maps["test"], "tsne_train": maps["train"]}
+    return judgement, maps
 
 
-def _maps(points, baseline, settings, progress):
+def sample_indices(labels, settings):
+    """The images of a part that t-SNE shows: the same for every loss and seed."""
+    return stratified_sample(labels, QUICK_TSNE_POINTS if settings.quick else TSNE_POINTS, TSNE_SEED)
+
+
+def _mapped(data, points):
+    """Labels and points of the images that each map is drawn from."""
+    tested = [points[part] for part in ("test", "unknown") if part in points]
+    return {"test": (data.shown[0], np.concatenate(tested)), "train": (data.train.labels, points["train"])}
+
+
+def _shown(data, points, settings):
+    """Arrays of what every run shows: which images are mapped, the maps' first layouts, the queries of the strips."""
+    arrays = {}
+    for part, (labels, mapped) in _mapped(data, points).items():
+        arrays[INDICES[part]] = sample_indices(labels, settings)
+        arrays[f"tsne_{part}_layout"] = pca_layout(mapped[arrays[INDICES[part]]])
+    judged, _ = data.judged
+    arrays["queries"] = hard_queries(points[judged], data.parts[judged].labels, STRIP)
+    return arrays
+
+
+def _maps(data, points, shown, settings, stage=lambda name: None):
     """t-SNE of the sampled test and training images: the facts by part, and the arrays to save."""
     maps, arrays = {}, {}
-    for part in ("test", "train"):
-        progress.stage(f"t-SNE of {part} images")
-        indices = baseline[INDICES[part]]
-        coordinates, maps[part] = _map(points[part][indices], baseline[f"tsne_{part}_layout"], settings)
-        arrays[f"tsne_{part}"] = rotated_to(coordinates, baseline[f"tsne_{part}"])
-        arrays[INDICES[part]] = indices
+    for part, (labels, mapped) in _mapped(data, points).items():
+        stage(f"t-SNE of {part} images")
+        indices = shown[INDICES[part]]
+        coordinates, maps[part] = _map(mapped[indices], shown[f"tsne_{part}_layout"], settings)
+        arrays[f"tsne_{part}"] = rotated_to(coordinates, shown.get(f"tsne_{part}", coordinates))
+        arrays |= {INDICES[part]: indices, f"tsne_{part}_labels": labels[indices]}
     return maps, arrays
 
 
@@ -200,43 +215,50 @@ def map_caption(facts):
     )
 
 
-def _figures(settings, data, scores, maps, arrays, predictions, pairs):
+def _mistakes(data, predictions):
+    """Which of the test images shown are classified wrongly; an unknown class has no right answer."""
+    wrong = np.zeros(len(data.shown[0]), bool)
+    wrong[: len(predictions)] = predictions != data.test.labels
+    return wrong
+
+
+def _strips(data, points, shown):
+    """Arrays of some judged images and the nearest others: pictures `(k, 1 + STRIP, h, w, c)`, and their labels."""
+    judged, _ = data.judged
+    queries, split = shown["queries"], data.parts[judged]
+    strips = np.concatenate([queries[:, None], neighbors(points[judged], queries, STRIP)], axis=1)
+    return {"strip_images": split.images[strips], "strip_labels": split.labels[strips]}
+
+
+def _figures(settings, data, scores, maps, arrays, classifier):
     """The pictures of one run, by file name."""
-    name = f"{'QUICK · ' if settings.quick else ''}{settings.loss} on {data.name}, seed {settings.seed}"
+    name = f"{'QUICK · ' if settings.quick else ''}{settings.loss} on {data.name}, {settings.unit}"
+    line = scores_line(settings.protocol, scores)
+    predictions = arrays["test_predictions"]
     wrong = predictions != data.test.labels
-    labels = {"test": data.test.labels, "train": data.train.labels}
     figures = {
         f"tsne_{part}": tsne_figure(
             f"{name}: {part} images",
             coordinates=arrays[f"tsne_{part}"],
-            labels=labels[part][arrays[INDICES[part]]],
-            class_names=data.class_names,
-            mistakes=wrong[arrays[INDICES["test"]]] if part == "test" else None,
+            labels=arrays[f"tsne_{part}_labels"],
+            class_names=data.shown[1],
+            mistakes=arrays["tsne_mistakes"] if part == "test" else None,
             caption=f"{map_caption(maps[part])}{' · × misclassified' if part == 'test' else ''}\n"
-            f"full space, all test images: {scores_line(scores)}",
+            f"full space, all test images: {line}",
         )
         for part in ("test", "train")
     }
-    ratio = f"distance ratio {scores['distance_ratio']:.3f}"
     figures["distances"] = distances_figure(
-        f"{name}: {ratio}", [{"same": pairs[0], "different": pairs[1]}], DISTANCE_BINS
+        f"{name}: {line}", [{"same": arrays["same_pairs"], "different": arrays["different_pairs"]}], DISTANCE_BINS
     )
     figures["confusion"] = confusion_figure(
         f"{name}: {wrong.sum():,} of {len(wrong):,} test images wrong",
         data.test.labels,
         predictions,
         data.class_names,
-        "the loss's own classifier" if scores["head_accuracy"] is not None else "the nearest class mean",
+        classifier,
     )
     return figures
-
-
-def scores_line(scores):
-    """The headline scores in one line."""
-    return (
-        f"5-NN {scores['knn_accuracy']:.2%} · nearest mean {scores['center_accuracy']:.2%} · "
-        f"MAP@R {scores['map_at_r']:.3f}"
-    )
 
 
 def _save_model(folder, model):

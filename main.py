@@ -7,62 +7,78 @@ import sys
 from startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
-    from comparison import baseline_folder, best_rows, cell, compare, run_folder
+    from comparison import baseline_folder, gather, run_folder
     from data import Batches, load_dataset, part_of
-    from experiment import baseline_settings, run, run_baseline, sample_indices, scores_line
+    from experiment import baseline_settings, run, run_baseline, sample_indices
+    from held_out import held_out_classes, hold_out
     from losses import LOSSES
     from options import make_settings, parse_options
     from run_folder import ConflictError
+    from scores import SCORES, SHORT, scores_line
     from sources import SourceError
+    from summary import draw, write_tables
     from terminal import Terminal
 
 QUICK_IMAGES = 10_000, 1_000  # training, validation
-COLUMNS = {
-    "head\n%": "head_accuracy",
-    "nearest\nmean %": "center_accuracy",
-    "5-NN\n%": "knn_accuracy",
-    "R@1\n%": "recall_at_1",
-    "R-pre-\ncision": "r_precision",
-    "MAP@R": "map_at_r",
-    "intra/\ninter": "distance_ratio",
-}
 
 
 def main(arguments=None):
     """Runs the command line; returns 0, 1 if a loss failed, 2 for bad input, 130 after Ctrl-C."""
     options = parse_options(arguments)
+    terminal = Terminal()
+    if options.summarize:
+        return summarize(options.runs, terminal)
     with hidden_start_up_noise():  # The first look for a GPU.
         settings, reason = make_settings(options)
     command = shlex.join(["python", "main.py", *(sys.argv[1:] if arguments is None else arguments)])
-    dataset_path = options.runs / (options.dataset + ("-quick" if options.quick else ""))
-    terminal = Terminal()
+    path = options.dataset + "-open" * (options.protocol == "open") + "-quick" * options.quick
+    path = options.runs / path
     try:
-        data = load_dataset(options.dataset, terminal.say)
-        if options.quick:
-            data = part_of(data, *QUICK_IMAGES)
+        data = datasets(options, settings, terminal)
         check(settings, data)
-        dataset_path.mkdir(exist_ok=True)
-        done = [s for s in settings if folder_of(dataset_path, s).is_done(dataclasses.asdict(s), options.overwrite)]
-        baseline_done = baseline_folder(dataset_path).is_done(baseline_settings(settings[0]), options.overwrite)
+        path.mkdir(exist_ok=True)
+        done = [s for s in settings if run_folder(path, s).is_done(dataclasses.asdict(s), options.overwrite)]
+        baselines_done = {
+            split
+            for split in data
+            if baseline_folder(path, split).is_done(baseline_settings(first_of(settings, split)), options.overwrite)
+        }
     except (SourceError, ConflictError, ValueError, OSError) as error:
         terminal.error(str(error))
         return 2
     except KeyboardInterrupt:
         terminal.say("Interrupted.")
         return 130
-    terminal.plan(data, settings, reason, dataset_path, done)
+    terminal.plan(data[settings[0].split], settings, reason, path, done)
     try:
         pending = [s for s in settings if s not in done]
-        if pending or not baseline_done:
-            train_all(pending, settings[0], data, dataset_path, command, baseline_done, terminal)
+        train_all(pending, settings, data, path, command, baselines_done, terminal)
         status = 0
     except KeyboardInterrupt:
         terminal.say("Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there.")
         status = 130
-    if baseline_folder(dataset_path).metrics:
-        failed = report(dataset_path, settings, terminal)
-        status = status or int(failed)
-    return status
+    results = gather(path, dataclasses.asdict(settings[0]))
+    if results.rows:
+        report(results, terminal)
+    asked = {run_folder(path, s).path for s in settings}
+    failed = any(run.path in asked for row in results.rows for run in row.failed)
+    return status or int(failed)
+
+
+def datasets(options, settings, terminal):
+    """The data of every split, by its number; without held-out classes all of it, under None."""
+    data = load_dataset(options.dataset, terminal.say)
+    if options.quick:
+        data = part_of(data, *QUICK_IMAGES)
+    if options.protocol == "closed":
+        return {None: data}
+    classes = held_out_classes(data.name, data.num_classes)
+    return {split: hold_out(data, classes[split]) for split in dict.fromkeys(s.split for s in settings)}
+
+
+def first_of(settings, split):
+    """Any settings of a split: what its baseline needs is the same in all."""
+    return next(s for s in settings if s.split == split)
 
 
 def check(settings, data):
@@ -71,35 +87,36 @@ def check(settings, data):
     Raises:
         ValueError: If a loss refuses its arguments, or t-SNE its perplexity.
     """
-    for run_settings in settings:
+    for s in settings:
         try:
-            LOSSES[run_settings.loss](data.num_classes, run_settings.embedding_dim, **run_settings.overrides)
+            LOSSES[s.loss](data[s.split].num_classes, s.embedding_dim, **s.overrides)
         except ValueError as error:
-            raise ValueError(f"--set for {run_settings.loss}: {error}") from error
-    points = min(len(sample_indices(split, settings[0])) for split in (data.train, data.test))
+            raise ValueError(f"--set for {s.loss}: {error}") from error
+    labels = (found for split in data.values() for found in (split.train.labels, split.shown[0]))
+    points = min(len(sample_indices(found, settings[0])) for found in labels)
     if settings[0].perplexity >= points:
         raise ValueError(f"--perplexity {settings[0].perplexity:g}: must be below the {points} images t-SNE shows")
 
 
-def folder_of(dataset_path, settings):
-    return run_folder(dataset_path, settings.loss, settings.seed)
-
-
-def train_all(pending, shared, data, dataset_path, command, baseline_done, terminal):
-    """Runs what is to be run, the baseline first; `shared` are the settings of any run."""
-    batches = len(Batches(data.train, 0, shared.sampler)) * shared.epochs
+def train_all(pending, settings, data, path, command, baselines_done, terminal):
+    """Runs what is to be run, split by split, the baseline of each first; the tables grow with every run."""
+    if not pending and baselines_done == data.keys():
+        return
+    batches = max(len(Batches(split.train, 0, settings[0].sampler)) for split in data.values()) * settings[0].epochs
     with terminal.progress(len(pending), batches) as progress:
-        baseline = baseline_folder(dataset_path)
-        if not baseline_done:
-            progress.start("raw pixels")
-            run_baseline(shared, data, baseline, command)
-            progress.line(f"raw pixels: {scores_line(baseline.metrics['test'])}")
-        arrays = baseline.arrays()
-        for settings in pending:
-            name = f"{settings.loss} seed {settings.seed}"
-            progress.start(name)
-            metrics = run(settings, data, arrays, folder_of(dataset_path, settings), command, progress)
-            progress.finish(f"{name}: {_outcome(metrics)}")
+        for split, split_data in data.items():
+            baseline = baseline_folder(path, split)
+            if split not in baselines_done:
+                progress.start("raw pixels")
+                run_baseline(first_of(settings, split), split_data, baseline, command)
+                progress.line(f"raw pixels: {scores_line(settings[0].protocol, baseline.metrics['test'])}")
+            arrays = baseline.arrays()
+            for s in (s for s in pending if s.split == split):
+                name = f"{s.loss} {s.unit}"
+                progress.start(name)
+                metrics = run(s, split_data, arrays, run_folder(path, s), command, progress)
+                progress.finish(f"{name}: {_outcome(metrics)}")
+                write_tables(gather(path, dataclasses.asdict(s)))
 
 
 def _outcome(metrics):
@@ -107,33 +124,52 @@ def _outcome(metrics):
         return f"FAILED, {metrics['failure']}"
     timing = metrics["timing"]
     rest = timing["total_seconds"] - timing["train_seconds"]
-    return f"{scores_line(metrics['test'])} ({timing['train_seconds']:.0f} s training, {rest:.0f} s the rest)"
+    line = scores_line(metrics["protocol"], metrics["test"])
+    return f"{line} ({timing['train_seconds']:.0f} s training, {rest:.0f} s the rest)"
 
 
-def report(dataset_path, settings, terminal):
-    """Compares, prints the table and where to look. Returns whether a run of this command failed."""
-    rows, others = compare(dataset_path, dataclasses.asdict(settings[0]))
-    best = {header: best_rows(rows, score) for header, score in COLUMNS.items()}
+def summarize(runs, terminal):
+    """Rebuilds the tables and pictures of every data set from its run folders alone."""
+    found = 0
+    for path in sorted(path for path in runs.iterdir() if path.is_dir()):
+        try:
+            results = gather(path)
+        except ValueError:
+            continue  # Not the folder of a data set.
+        report(results, terminal)
+        found += 1
+    if not found:
+        terminal.error(f"--summarize: no finished run of this version in {runs}")
+    return 0 if found else 2
+
+
+def report(results, terminal):
+    """Writes the comparison, prints its table and where to look."""
+    write_tables(results)
+    draw(results)
+    scores = SCORES[results.protocol]
+    best = {name: results.best(name) for name in SHORT[results.protocol]}
     lines = [
         [(_name(row), False)]
-        + [(cell(row, score).replace(" ±", "\n±"), row.loss in best[header]) for header, score in COLUMNS.items()]
+        + [(results.cell(row, name).replace(" ±", "\n±"), row.loss in best[name]) for name in best]
         + [(f"{sum(row.seconds) / len(row.seconds):.0f}" if row.seconds else "–", False)]
-        for row in rows
+        for row in results.rows
     ]
-    quick = "QUICK · " if settings[0].quick else ""
-    terminal.results(f"{quick}{settings[0].dataset}, test images", ["loss", *COLUMNS, "train\ns"], lines)
-    if others:
-        terminal.say(f"Left out, as their settings differ: {others} of the runs in {dataset_path}.")
-    terminal.say(
-        f"* best of its column. Pictures: {dataset_path}/comparison_tsne.png, {dataset_path}/comparison_distances.png\n"
-        f"TensorBoard: tensorboard --logdir {dataset_path.parent}"
+    terminal.results(
+        f"{results.title}, test images", ["loss", *(scores[name].short for name in best), "train\ns"], lines
     )
-    asked = {(s.loss, s.seed) for s in settings}
-    return any((row.loss, seed) in asked for row in rows for seed in row.failed)
+    for reason, paths in results.left_out.items():
+        terminal.say(f"Left out, {reason}: {', '.join(map(str, paths))}")
+    terminal.say(
+        f"* best of its column; all scores: {results.path}/SUMMARY.md\n"
+        f"Pictures: {results.path}/comparison_tsne.png, {results.path}/comparison_distances.png\n"
+        f"TensorBoard: tensorboard --logdir {results.path.parent}"
+    )
 
 
 def _name(row):
-    return f"{row.name} (seed {', '.join(map(str, row.failed))} FAILED)" if row.failed else row.name
+    failed = ", ".join(run.path.name.replace("-", " ") for run in row.failed)
+    return f"{row.name} ({failed} FAILED)" if failed else row.name
 
 
 if __name__ == "__main__":

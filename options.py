@@ -7,8 +7,10 @@ import tempfile
 import textwrap
 
 from data import DATASETS, SAMPLERS
+from held_out import SPLITS
 from losses import LOSSES
 from models import EMBEDDING_INITS, MODELS
+from scores import SCORES
 from training import Settings, choose_precision
 
 EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
@@ -69,6 +71,10 @@ def _parser():
     add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--list", action=_ListLosses, nargs=0, help="list the losses with their arguments and defaults, and end")
+    add("--protocol", default="closed", type=_one_of("protocol", SCORES), metavar="NAME",
+        help="closed: judge on the classes trained on (the default); open: train on six classes, judge on the four "
+        "never seen, for five splits")  # fmt: skip
+    add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
     return parser
 
@@ -151,7 +157,7 @@ def as_given(default):
 
 
 def make_settings(options):
-    """The `Settings` of every run of a command, loss by loss for each seed."""
+    """The `Settings` of every run of a command, loss by loss for each split and seed."""
     precision, reason = choose_precision(options.precision)
     settings = [
         Settings(
@@ -159,6 +165,8 @@ def make_settings(options):
             loss=loss,
             seed=seed,
             epochs=options.epochs,
+            protocol=options.protocol,
+            split=split,
             embedding_dim=options.embedding_dim,
             model=options.model,
             embedding_init=options.embedding_init,
@@ -171,10 +179,18 @@ def make_settings(options):
             tsne_iterations=options.tsne_iterations,
             quick=options.quick,
         )
+        for split in _splits(options)
         for seed in range(options.seeds)
         for loss in options.losses
     ]
     return settings, reason
+
+
+def _splits(options):
+    """The splits to train on; without held-out classes there is one, without a number."""
+    if options.protocol == "closed":
+        return [None]
+    return range(1 if options.quick else SPLITS)
 
 
 def _one_of(kind, valid):

@@ -26,6 +26,8 @@ class Settings:
     loss: str
     seed: int
     epochs: int
+    protocol: str = "closed"
+    split: int | None = None
     embedding_dim: int = 64
     model: str = "cnn"
     embedding_init: str = "glorot"
@@ -37,6 +39,11 @@ class Settings:
     perplexity: float = 30.0
     tsne_iterations: int = 1000
     quick: bool = False
+
+    @property
+    def unit(self):
+        """What distinguishes the runs of one loss."""
+        return f"seed {self.seed}" if self.split is None else f"split {self.split}, seed {self.seed}"
 
 
 class Failure(Exception):

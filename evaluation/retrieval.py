@@ -29,11 +29,32 @@ def retrieval(embeddings, labels):
     return dict(zip(("recall_at_1", "r_precision", "map_at_r"), map(float, means), strict=True))
 
 
+def neighbors(embeddings, queries, count):
+    """Numbers `(len(queries), count)` of the items nearest to some items, in order, themselves left out."""
+    distances = squared_distances(embeddings[queries], embeddings)
+    distances[np.arange(len(queries)), queries] = np.inf  # An item does not find itself.
+    return _smallest(distances, count)
+
+
+def hard_queries(embeddings, labels, count):
+    """One item of each class, in the order of the classes: the one with the fewest of its class among its nearest.
+
+    Args:
+        embeddings: `(n, d)`.
+        labels: Integers `(n,)`.
+        count: Number of neighbours that are looked at.
+    """
+    blocks = np.array_split(np.arange(len(labels)), 1 + len(labels) // BLOCK)
+    hits = np.concatenate(
+        [(labels[neighbors(embeddings, rows, count)] == labels[rows][:, None]).sum(axis=1) for rows in blocks]
+    )
+    members = (np.flatnonzero(labels == label) for label in np.unique(labels))
+    return np.array([of_class[hits[of_class].argmin()] for of_class in members])
+
+
 def _retrieve(embeddings, labels, rows, relevant):
     """Recall@1, R-precision and MAP@R of some queries, `(len(rows), 3)`."""
-    distances = squared_distances(embeddings[rows], embeddings)
-    distances[np.arange(len(rows)), rows] = np.inf  # An item does not find itself.
-    nearest = _smallest(distances, relevant.max())
+    nearest = neighbors(embeddings, rows, relevant.max())
     hits = labels[nearest] == labels[rows][:, None]  # (rows, largest R)
     ranks = np.arange(1, hits.shape[1] + 1)
     within = ranks <= relevant[:, None]

@@ -1,106 +1,157 @@
-"""Comparing run folders: which runs, which is best, and what is left when something is missing."""
+"""Comparing run folders: which runs, which is best, what is left out and why, and what is more than chance."""
 
-import csv
 import json
 
-import numpy as np
 import pytest
+from run_folders import SETTINGS, write_run
 
-from comparison import SCORES, Row, best_rows, cell, compare, ended_runs
-from experiment import DISTANCE_BINS, INDICES
-
-SETTINGS = {"dataset": "digits", "epochs": 2, "quick": False, "loss": "softmax", "seed": 0, "overrides": {}}
-FACTS = {"n": 20, "perplexity": 5, "iterations": 300, "seed": 0, "kl_divergence": 1.0, "neighbor_preservation": 0.5}
+from comparison import Results, Row, gather
 
 
 def row(loss, **scores):
-    return Row(loss, {}, (0,), (), {name: scores.get(name, []) for name in SCORES}, ())
+    """A `Row` whose scores are given as lists over seeds."""
+    by_seed = {name: dict(enumerate(values)) for name, values in scores.items()}
+    return Row(loss, {}, (), (), by_seed, ())
+
+
+def results(*rows, protocol="closed"):
+    return Results(None, SETTINGS | {"protocol": protocol}, list(rows), {})
 
 
 @pytest.fixture
 def folder(tmp_path):
-    write_run(tmp_path / "raw_pixels", loss="raw_pixels")
+    write_run(tmp_path, "raw_pixels")
     return tmp_path
 
 
-def write_run(path, status="finished", score=0.5, **settings):
-    path.mkdir(parents=True)
-    settings = SETTINGS | settings
-    metrics = {"status": status, "seed": settings["seed"], "timing": {}, "tsne": FACTS}
-    if status == "finished":
-        metrics |= {"test": dict.fromkeys(SCORES, score), "timing": {"train_seconds": 1.0}}
-    (path / "config.json").write_text(json.dumps({"settings": settings}))
-    (path / "metrics.json").write_text(json.dumps(metrics))
-    points = np.random.default_rng(0).normal(size=(20, 2))
-    counts = np.ones(len(DISTANCE_BINS) - 1)
-    arrays = {"tsne_test": points, INDICES["test"]: np.arange(20), "test_labels": np.arange(20) % 10}
-    np.savez(path / "embeddings.npz", same_pairs=counts, different_pairs=counts, **arrays)
-
-
-def results(folder):
-    with open(folder / "results.csv") as file:
-        return [(line["loss"], line["seed"], line["status"]) for line in csv.DictReader(file)]
+def names(found):
+    return [row.name for row in found.rows]
 
 
 def test_the_best_is_the_largest_number_not_the_last_in_the_alphabet():
-    rows = [row("softmax", head_accuracy=[1.0]), row("center", head_accuracy=[0.9975])]
-    assert cell(rows[0], "head_accuracy") == "100.00"
-    assert best_rows(rows, "head_accuracy") == {"softmax"}
+    found = results(row("softmax", head_accuracy=[1.0]), row("center", head_accuracy=[0.9975]))
+    assert found.cell(found.rows[0], "head_accuracy") == "100.00"
+    assert found.best("head_accuracy") == {"softmax"}
 
 
 def test_the_smallest_distance_ratio_is_best_and_equal_means_are_both_best():
-    rows = [row("softmax", distance_ratio=[0.2]), row("center", distance_ratio=[0.1, 0.1])]
-    assert best_rows(rows, "distance_ratio") == {"center"}
-    rows.append(row("triplet", distance_ratio=[0.0, 0.2]))
-    assert best_rows(rows, "distance_ratio") == {"center", "triplet"}
+    softmax, center = row("softmax", distance_ratio=[0.2]), row("center", distance_ratio=[0.1, 0.1])
+    assert results(softmax, center).best("distance_ratio") == {"center"}
+    both = results(softmax, center, row("triplet", distance_ratio=[0.0, 0.2]))
+    assert both.best("distance_ratio") == {"center", "triplet"}
+
+
+def test_no_loss_is_best_in_what_is_neither_good_nor_bad():
+    assert results(row("softmax", norm_mean=[3.0]), row("center", norm_mean=[1.0])).best("norm_mean") == set()
 
 
 def test_the_raw_pixels_do_not_compete_and_one_loss_is_not_the_best_of_itself():
     rows = [row("raw_pixels", map_at_r=[0.9]), row("softmax", map_at_r=[0.5])]
-    assert best_rows(rows, "map_at_r") == set()
-    assert best_rows([*rows, row("center", map_at_r=[0.4])], "map_at_r") == {"softmax"}
+    assert results(*rows).best("map_at_r") == set()
+    assert results(*rows, row("center", map_at_r=[0.4])).best("map_at_r") == {"softmax"}
 
 
-def test_runs_of_other_settings_are_left_out_and_counted(folder):
-    write_run(folder / "softmax" / "seed-0")
-    write_run(folder / "center" / "seed-0", loss="center", epochs=3)
-    write_run(folder / "triplet" / "seed-0", loss="triplet", overrides={"margin": 0.1})
-    write_run(folder / "triplet" / "seed-1", loss="triplet", seed=1)
-    rows, others = compare(folder, SETTINGS)
-    assert [row.name for row in rows] == ["raw_pixels", "softmax", "triplet (margin=0.1)"]
-    assert others == 2
-    assert results(folder) == [("softmax", "0", "finished"), ("triplet", "0", "finished")]
-    assert "2 runs with other settings" in (folder / "SUMMARY.md").read_text()
+def test_a_cell_shows_the_mean_and_its_95_percent_interval():
+    one, several, none = row("a", map_at_r=[0.5]), row("b", map_at_r=[0.5, 0.6, 0.7]), row("c")
+    found = results(one, several, none)
+    assert found.cell(one, "map_at_r") == "0.5000"
+    assert found.cell(several, "map_at_r") == "0.6000 ± 0.2484"  # 4.303 * 0.1 / sqrt(3)
+    assert found.cell(none, "map_at_r") == "–"
+
+
+def test_runs_of_other_settings_are_left_out_with_the_difference(folder):
+    write_run(folder)
+    center = write_run(folder, "center", epochs=3)
+    write_run(folder, "triplet", overrides={"margin": 0.1})
+    triplet = write_run(folder, "triplet", seed=1)
+    found = gather(folder, SETTINGS)
+    assert names(found) == ["raw_pixels", "softmax", "triplet (margin=0.1)"]
+    assert found.left_out == {
+        "other settings: epochs 3 instead of 2": [center],
+        "other settings: overrides {} instead of {'margin': 0.1}": [triplet],
+    }
+
+
+def test_without_settings_those_of_most_runs_are_taken(folder):
+    write_run(folder, epochs=3)
+    write_run(folder, "center")
+    write_run(folder, "triplet")
+    found = gather(folder)
+    assert names(found) == ["raw_pixels", "center", "triplet"]
+    assert list(found.left_out) == ["other settings: epochs 3 instead of 2"]
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="no finished run"):
+        gather(tmp_path)
+
+
+def test_foreign_unfinished_and_damaged_folders_are_left_out_with_the_reason(folder):
+    write_run(folder)
+    foreign = folder / "my_notes"
+    foreign.mkdir()
+    unknown = folder / "center" / "seed-0"
+    unknown.mkdir(parents=True)
+    old = write_run(folder, "ring")
+    (old / "config.json").write_text(json.dumps({"settings": {"loss": "ring", "seed": 0}}))
+    unfinished = write_run(folder, "triplet")
+    (unfinished / "metrics.json").unlink()
+    damaged = write_run(folder, "cosface")
+    (damaged / "embeddings.npz").write_bytes(b"half a file")
+    half_written = write_run(folder, "arcface")
+    (half_written / "metrics.json").write_text('{"test": 3')
+    found = gather(folder, SETTINGS)
+    assert names(found) == ["raw_pixels", "softmax"]
+    assert found.left_out["no loss has that name"] == [foreign]
+    assert set(found.left_out["no config.json of a run of this version"]) == {unknown, old}
+    assert set(found.left_out["unfinished, or damaged since"]) == {unfinished, damaged, half_written}
 
 
 def test_seeds_are_in_the_order_of_numbers(folder):
     for seed in (10, 2, 0):
-        write_run(folder / "softmax" / f"seed-{seed}", seed=seed)
-    rows, _ = compare(folder, SETTINGS)
-    assert rows[1].seeds == (0, 2, 10)
+        write_run(folder, seed=seed)
+    assert [run.settings["seed"] for run in gather(folder, SETTINGS).rows[1].runs] == [0, 2, 10]
 
 
-def test_a_failed_run_is_shown_as_failed(folder):
-    write_run(folder / "softmax" / "seed-0", status="failed")
-    rows, _ = compare(folder, SETTINGS)
-    assert rows[1].failed == (0,)
-    assert results(folder) == [("softmax", "0", "failed")]
-    assert "failed: 0" in (folder / "SUMMARY.md").read_text()
+def test_a_failed_run_is_counted_and_shown(folder):
+    write_run(folder)
+    write_run(folder, seed=1, status="failed")
+    found = gather(folder, SETTINGS).rows[1]
+    assert [run.path.name for run in found.runs] == ["seed-0"]
+    assert [run.path.name for run in found.failed] == ["seed-1"]
+    assert found.scores["map_at_r"] == {0: 0.5}
 
 
-def test_runs_whose_files_were_damaged_since_do_not_count(folder):
-    write_run(folder / "softmax" / "seed-0")
-    write_run(folder / "center" / "seed-0", loss="center")
-    write_run(folder / "triplet" / "seed-0", loss="triplet")
-    (folder / "softmax" / "seed-0" / "embeddings.npz").write_bytes(b"half a file")
-    (folder / "center" / "seed-0" / "embeddings.npz").unlink()
-    (folder / "triplet" / "seed-0" / "metrics.json").write_text('{"test": 3')
-    assert ended_runs(folder, SETTINGS) == ({}, 0)
+def test_a_lost_baseline_is_no_row(tmp_path):
+    write_run(tmp_path)
+    assert names(gather(tmp_path)) == ["softmax"]
 
 
-def test_results_of_runs_that_are_gone_do_not_stay(folder):
-    write_run(folder / "softmax" / "seed-0")
-    compare(folder, SETTINGS)
-    (folder / "softmax" / "seed-0" / "metrics.json").unlink()
-    compare(folder, SETTINGS)
-    assert results(folder) == []
+def test_seeds_of_a_split_are_averaged_and_splits_are_paired(tmp_path):
+    for split in (0, 1, 2):
+        write_run(tmp_path, "raw_pixels", protocol="open", split=split, score=0.1)
+        for seed in (0, 1):
+            write_run(tmp_path, protocol="open", split=split, seed=seed, score=0.2 * split + 0.1 * seed)
+    rows = gather(tmp_path).rows
+    assert rows[0].scores["open_auroc"] == {0: 0.1, 1: 0.1, 2: 0.1}
+    assert rows[1].scores["open_auroc"] == pytest.approx({0: 0.05, 1: 0.25, 2: 0.45})
+
+
+def test_losses_are_compared_with_softmax_seed_by_seed():
+    found = results(
+        row("raw_pixels", map_at_r=[0.1]),
+        row("softmax", map_at_r=[0.1, 0.5, 0.9]),
+        row("center", map_at_r=[0.2, 0.6001, 1.0]),  # 0.1 better on each seed, whatever the seed.
+        row("triplet", map_at_r=[0.9, 0.1, 0.5]),
+        row("ring", map_at_r=[0.9]),
+    ).against_softmax("map_at_r")
+    assert found.keys() == {"center", "triplet"}
+    assert found["center"].distinguishable
+    assert not found["triplet"].distinguishable
+
+
+def test_one_seed_of_softmax_compares_nothing():
+    one = results(row("softmax", map_at_r=[0.5]), row("center", map_at_r=[0.1, 0.2]))
+    assert one.against_softmax("map_at_r") == {}
+    none = results(row("ring", map_at_r=[0.5, 0.6]), row("center", map_at_r=[0.1, 0.2]))
+    assert none.against_softmax("map_at_r") == {}
