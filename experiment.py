@@ -53,11 +53,9 @@ def run_baseline(settings, data, folder, command):
     maps, arrays = _maps(data, points, shown, settings)
     kept = {name: array for name, array in judgement.arrays.items() if not name.endswith("_embeddings")}
     save_arrays(folder.path / "embeddings.npz", **(shown | arrays | kept | _strips(data, points, shown)))
-    timing = {"total_seconds": time.perf_counter() - start}
-    save_json(
-        folder.path / "metrics.json",
-        _facts(data, settings) | {"loss": "raw_pixels", "status": "finished"} | _results(judgement, maps, timing),
-    )
+    metrics = _facts(data, settings) | {"loss": "raw_pixels", "status": "finished"} | _results(judgement, maps)
+    metrics["timing"] = {"total_seconds": time.perf_counter() - start}
+    save_json(folder.path / "metrics.json", metrics)
 
 
 def baseline_settings(settings):
@@ -93,13 +91,14 @@ def run(settings, data, baseline, folder, command, progress):
     write_summary(folder.path, 0, texts={"config": _config_text(folder)})
     metrics = _facts(data, settings) | {"loss": settings.loss, "seed": settings.seed, "epochs": settings.epochs}
     try:
-        model, timing = train(settings, data, folder.path, progress)
+        model, training = train(settings, data, folder.path, progress)
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}
     else:
-        judgement, maps = _judge(settings, data, baseline, folder, model, timing, progress)
-        timing |= {"total_seconds": time.perf_counter() - start}
-        metrics |= {"status": "finished", "failure": None} | _results(judgement, maps, timing)
+        best_step = training["best_epoch"] - 1  # TensorBoard's scalars count epochs from 0.
+        results = _judge(settings, data, baseline, folder, model, best_step, progress)
+        metrics |= {"status": "finished", "failure": None} | training | results
+        metrics["timing"]["total_seconds"] = time.perf_counter() - start
     save_json(folder.path / "metrics.json", metrics)
     return metrics
 
@@ -115,19 +114,13 @@ def _facts(data, settings):
     }
 
 
-def _results(judgement, maps, timing):
-    """What `metrics.json` says of a finished run."""
-    return {
-        "test": judgement.scores,
-        **judgement.details,
-        "timing": timing,
-        "tsne": maps["test"],
-        "tsne_train": maps["train"],
-    }
+def _results(judgement, maps):
+    """What `metrics.json` says of embeddings."""
+    return {"test": judgement.scores} | judgement.details | {"tsne": maps["test"], "tsne_train": maps["train"]}
 
 
-def _judge(settings, data, baseline, folder, model, timing, progress):
-    """Everything after training: scores, maps, pictures, files. Returns the `Judgement` and the facts of the maps."""
+def _judge(settings, data, baseline, folder, model, best_step, progress):
+    """Everything after training: scores, maps, pictures, files. Returns the entries of `metrics.json`."""
     progress.stage("embedding")
     embeddings = {part: embed(model, split.images) for part, split in data.parts.items()}
     logits = None
@@ -151,11 +144,11 @@ def _judge(settings, data, baseline, folder, model, timing, progress):
         save_figure(folder.path / f"{name}.png", figure)
     write_summary(
         folder.path,
-        timing["best_epoch"] - 1,  # TensorBoard's scalars count epochs from 0.
+        best_step,
         scalars={f"test/{name}": value for name, value in judgement.scores.items()},
         figures=figures,
     )
-    return judgement, maps
+    return _results(judgement, maps)
 
 
 def sample_indices(labels, settings):

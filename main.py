@@ -12,12 +12,13 @@ with hidden_start_up_noise():
     from experiment import baseline_settings, run, run_baseline, sample_indices
     from held_out import held_out_classes, hold_out
     from losses import LOSSES
-    from options import make_settings, parse_options
-    from run_folder import ConflictError
+    from options import as_given, make_settings, parse_options
+    from run_folder import ConflictError, RunFolder
     from scores import SCORES, SHORT, scores_line
     from sources import SourceError
     from summary import draw, write_tables
     from terminal import Terminal
+    from tuning import best_trial, draw_trials, run_trial
 
 QUICK_IMAGES = 10_000, 1_000  # training, validation
 
@@ -31,12 +32,14 @@ def main(arguments=None):
     with hidden_start_up_noise():  # The first look for a GPU.
         settings, reason = make_settings(options)
     command = shlex.join(["python", "main.py", *(sys.argv[1:] if arguments is None else arguments)])
-    path = options.dataset + "-open" * (options.protocol == "open") + "-quick" * options.quick
-    path = options.runs / path
+    kind = "-open" * (options.protocol == "open") + "-tuning" * bool(options.tune) + "-quick" * options.quick
+    path = options.runs / (options.dataset + kind)
     try:
         data = datasets(options, settings, terminal)
         check(settings, data)
         path.mkdir(exist_ok=True)
+        if options.tune:
+            return tune(options, settings[0], data[None], path / options.tune, command, terminal)
         done = [s for s in settings if run_folder(path, s).is_done(dataclasses.asdict(s), options.overwrite)]
         baselines_done = {
             split
@@ -126,6 +129,48 @@ def _outcome(metrics):
     rest = timing["total_seconds"] - timing["train_seconds"]
     line = scores_line(metrics["protocol"], metrics["test"])
     return f"{line} ({timing['train_seconds']:.0f} s training, {rest:.0f} s the rest)"
+
+
+def tune(options, settings, data, path, command, terminal):
+    """Tries values for the numbers that a loss takes, and says which did best on the validation images.
+
+    Raises:
+        ValueError: If the loss takes no number.
+        ConflictError: If a trial's folder holds something else.
+    """
+    drawn = draw_trials(settings.loss, options.trials, data.num_classes, settings.embedding_dim)
+    trials = {
+        RunFolder(path / f"trial-{number}"): dataclasses.replace(settings, overrides=overrides)
+        for number, overrides in enumerate(drawn)
+    }
+    pending = [f for f, s in trials.items() if not f.is_done(dataclasses.asdict(s), options.overwrite)]
+    batches = len(Batches(data.train, 0, settings.sampler)) * settings.epochs
+    with terminal.progress(len(pending), batches) as progress:
+        for folder in pending:
+            progress.start(f"{settings.loss} {folder.path.name}")
+            metrics = run_trial(trials[folder], data, folder, command, progress)
+            progress.finish(f"{folder.path.name}: {_trial(metrics)}")
+    return report_trials(settings.loss, [folder.metrics for folder in trials], path, terminal)
+
+
+def report_trials(loss, trials, path, terminal):
+    """Prints the trials, the best first, and the flags of the best. Returns 1 if all failed."""
+    ranked = sorted(trials, key=lambda metrics: -metrics.get("validation_map_at_r", -1))
+    terminal.say("\n".join(f"{_trial(metrics)}" for metrics in ranked))
+    best = best_trial(trials)
+    if best is None:
+        terminal.error(f"--tune {loss}: every trial failed; see {path}")
+        return 1
+    flags = " ".join(f"--set {loss}.{name}={as_given(value)}" for name, value in best["overrides"].items())
+    terminal.say(f"Best of {len(trials)} on the validation images: {flags or 'the defaults'}")
+    return 0
+
+
+def _trial(metrics):
+    values = " ".join(f"{name}={as_given(value)}" for name, value in metrics["overrides"].items()) or "the defaults"
+    if metrics["status"] == "failed":
+        return f"FAILED {values}: {metrics['failure']}"
+    return f"validation MAP@R {metrics['validation_map_at_r']:.4f} {values}"
 
 
 def summarize(runs, terminal):

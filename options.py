@@ -74,6 +74,9 @@ def _parser():
     add("--protocol", default="closed", type=_one_of("protocol", SCORES), metavar="NAME",
         help="closed: judge on the classes trained on (the default); open: train on six classes, judge on the four "
         "never seen, for five splits")  # fmt: skip
+    add("--tune", type=_one_of("loss", LOSSES), metavar="LOSS",
+        help="try values for the numbers a loss takes, judge them by validation images and print the best")  # fmt: skip
+    add("--trials", type=_at_least(int, 2), default=12, metavar="N", help="trials of --tune, the defaults first (12)")
     add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
     return parser
@@ -90,6 +93,12 @@ def parse_options(arguments=None):
     if "all" in options.losses:
         options.losses = list(LOSSES)
     options.losses = list(dict.fromkeys(options.losses))
+    if options.tune:
+        if options.protocol == "open":
+            parser.error("--tune judges by validation images of all classes: its values are for --protocol closed")
+        if options.changes:
+            parser.error("--tune tries the values itself: give it no --set")
+        options.losses, options.seeds = [options.tune], 1
     if options.epochs is None:
         options.epochs = QUICK_EPOCHS if options.quick else EPOCHS[options.dataset]
     try:

@@ -63,7 +63,8 @@ def train(settings, data, run_path, progress):
         progress: Object with `batches(count)`, called when so many more are done, and `epoch(number, logs)`.
 
     Returns:
-        The trained `MetricModel` and a dict of its timing.
+        The trained `MetricModel`, and what `metrics.json` says of its training: `best_epoch`, from 1; its
+        `validation_map_at_r`; `timing`.
 
     Raises:
         Failure: If training diverged or collapsed.
@@ -103,9 +104,9 @@ def train(settings, data, run_path, progress):
         raise Failure(health.failure)
     images = settings.epochs * len(batches) * len(batches[0][1])
     return model, {
-        "train_seconds": seconds,
-        "images_per_second": images / seconds,
         "best_epoch": best.best_epoch + 1,
+        "validation_map_at_r": float(best.best),
+        "timing": {"train_seconds": seconds, "images_per_second": images / seconds},
     }
 
 

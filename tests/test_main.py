@@ -1,6 +1,7 @@
 """The whole command on real digits: what it leaves, skips, refuses and survives."""
 
 import csv
+import dataclasses
 import json
 import pathlib
 import signal
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import main as main_module
 import sources
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
+from held_out import held_out_classes
 from main import main
 
 pytestmark = pytest.mark.xdist_group("main")  # They share what takes long to make.
@@ -182,17 +185,17 @@ def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys
     assert (tmp_path / "digits" / "softmax" / "seed-0" / "metrics.json").exists()
 
 
-def test_several_seeds_are_summarised_with_their_spread(tmp_path, capsys):
+def test_several_seeds_are_summarised_with_their_95_percent_interval(tmp_path, capsys):
     assert main([*FAST, "--losses", "softmax", "--seeds", "2", "--runs", str(tmp_path)]) == 0
     scores = [
         json.loads((tmp_path / "digits" / "softmax" / f"seed-{seed}" / "metrics.json").read_text())["test"]["map_at_r"]
         for seed in (0, 1)
     ]
-    mean, deviation = np.mean(scores), np.std(scores, ddof=1)
-    assert f"{mean:.4f} ± {deviation:.4f}" in (tmp_path / "digits" / "SUMMARY.md").read_text()
+    mean, half_width = np.mean(scores), 12.706 * abs(scores[0] - scores[1]) / 2  # t of one degree of freedom.
+    assert f"{mean:.4f} ± {half_width:.4f}" in (tmp_path / "digits" / "SUMMARY.md").read_text()
     table = capsys.readouterr().out.split("digits, test images")[1]
     assert f"{mean:.4f}" in table
-    assert f"± {deviation:.4f}" in table
+    assert f"± {half_width:.4f}" in table
 
 
 def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
@@ -202,6 +205,106 @@ def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
     assert json.loads((folder / "softmax" / "seed-0" / "metrics.json").read_text())["quick"] is True
     assert "QUICK" in (folder / "SUMMARY.md").read_text()
     assert "QUICK · digits" in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def open_runs(tmp_path_factory):
+    """The results of a first look at classes never seen."""
+    path = tmp_path_factory.mktemp("open")
+    arguments = ["--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "triplet_only"]
+    assert main([*arguments, "--runs", str(path)]) == 0
+    return path / "digits-open-quick"
+
+
+def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
+    held_out = held_out_classes("digits", 10)[0]
+    for loss, rule in (("softmax", "max_logit"), ("triplet_only", "center_distance")):
+        folder = open_runs / loss / "split-0-seed-0"
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert metrics["held_out"] == [str(digit) for digit in held_out]
+        assert metrics["open_set"]["rule"] == rule
+        with np.load(folder / "embeddings.npz") as file:
+            arrays = dict(file)
+        again = retrieval(l2_normalize(arrays["unknown_embeddings"]), arrays["unknown_labels"])
+        assert metrics["test"]["unseen_map_at_r"] == pytest.approx(again["map_at_r"])
+        assert len(arrays["unknown_labels"]) + len(arrays["test_labels"]) == 400
+        assert arrays["class_means"].shape == (6, 64)
+
+
+def test_the_open_protocol_is_compared_and_drawn(open_runs):
+    summary = (open_runs / "SUMMARY.md").read_text()
+    assert "QUICK" in summary
+    assert all(f"| {loss} |" in summary for loss in ("raw_pixels", "softmax", "triplet_only"))
+    assert (open_runs / "comparison_tsne.png").stat().st_size > 0
+
+
+def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, monkeypatch):
+    """Other images in the held-out classes' training and validation parts change no weight and no test score."""
+    load = main_module.load_dataset
+
+    def blackened(name, report):
+        data = load(name, report)
+        held_out = held_out_classes(name, 10)[0]
+        parts = {
+            part: dataclasses.replace(
+                split, images=np.where(np.isin(split.labels, held_out)[:, None, None, None], 0, split.images)
+            )
+            for part, split in (("train", data.train), ("validation", data.validation))
+        }
+        return dataclasses.replace(data, **parts)
+
+    arguments = ["--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "--runs"]
+    assert main([*arguments, str(tmp_path / "plain")]) == 0
+    monkeypatch.setattr(main_module, "load_dataset", blackened)
+    assert main([*arguments, str(tmp_path / "blackened")]) == 0
+    plain, other = (
+        dict(np.load(tmp_path / name / "digits-open-quick" / "softmax" / "split-0-seed-0" / "embeddings.npz"))
+        for name in ("plain", "blackened")
+    )
+    assert plain.keys() == other.keys()
+    for name, array in plain.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def test_tuning_tries_the_defaults_first_keeps_its_trials_and_prints_the_flags(tmp_path, capsys):
+    arguments = ["--dataset", "digits", "--epochs", "1", "--tune", "center", "--trials", "3", "--runs", str(tmp_path)]
+    assert main(arguments) == 0
+    output = capsys.readouterr().out
+    trials = [
+        json.loads((tmp_path / "digits-tuning" / "center" / f"trial-{n}" / "metrics.json").read_text())
+        for n in range(3)
+    ]
+    assert trials[0]["overrides"] == {}
+    assert all("test" not in trial for trial in trials)
+    best = max(trials, key=lambda trial: trial["validation_map_at_r"])
+    flags = " ".join(f"--set center.{name}={value:g}" for name, value in best["overrides"].items())
+    assert f"Best of 3 on the validation images: {flags or 'the defaults'}" in output
+    before = contents(tmp_path)
+    assert main(arguments) == 0
+    assert contents(tmp_path) == before
+
+
+def test_tuning_a_loss_without_numbers_is_refused(tmp_path, capsys):
+    assert main(["--dataset", "digits", "--tune", "softmax", "--runs", str(tmp_path)]) == 2
+    assert "takes no number" in capsys.readouterr().err
+
+
+def test_summarize_rebuilds_everything_from_the_run_folders_alone(runs, monkeypatch, capsys):
+    folder = runs / "digits"
+    names = ("results.csv", "SUMMARY.md", "comparison_tsne.png", "comparison_distances.png")
+    before = {name: (folder / name).read_bytes() for name in names}
+    for name in names:
+        (folder / name).unlink()
+    monkeypatch.setattr(main_module, "load_dataset", None)  # No data is needed.
+    assert main(["--summarize", "--runs", str(runs)]) == 0
+    assert "digits, test images" in capsys.readouterr().out
+    for name, content in before.items():
+        assert (folder / name).read_bytes() == content, name
+
+
+def test_summarize_without_results_says_so(tmp_path, capsys):
+    assert main(["--summarize", "--runs", str(tmp_path)]) == 2
+    assert f"no finished run of this version in {tmp_path}" in capsys.readouterr().err
 
 
 def start(path, *arguments):

@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from held_out import SPLITS
 from losses import LOSSES
 from options import DEFAULT_LOSSES, list_losses, make_settings, parse_changes, parse_options
 
@@ -28,7 +29,7 @@ def test_every_flag_reaches_the_settings():
     flags = (
         "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal "
         "--sampler shuffle --augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
-        "--perplexity 12 --tsne-iterations 300 --quick"
+        "--perplexity 12 --tsne-iterations 300 --protocol open --quick"
     )
     (settings,) = settings_of(*flags.split())
     assert dataclasses.asdict(settings) == {
@@ -36,6 +37,8 @@ def test_every_flag_reaches_the_settings():
         "loss": "center",
         "seed": 0,
         "epochs": 3,
+        "protocol": "open",
+        "split": 0,
         "embedding_dim": 8,
         "model": "lenet++",
         "embedding_init": "normal",
@@ -53,6 +56,25 @@ def test_every_flag_reaches_the_settings():
 def test_all_stands_for_every_loss_and_repeats_count_once():
     assert [s.loss for s in settings_of("--losses", "all")] == list(LOSSES)
     assert [s.loss for s in settings_of("--losses", "center", "center")] == ["center"]
+
+
+def test_the_open_protocol_trains_every_loss_on_every_split():
+    settings = settings_of("--protocol", "open", "--losses", "softmax", "center", "--seeds", "2")
+    assert len(settings) == 2 * 2 * SPLITS
+    assert [(s.split, s.seed, s.loss) for s in settings[:5]] == [
+        *((0, seed, loss) for seed in (0, 1) for loss in ("softmax", "center")),
+        (1, 0, "softmax"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [("--protocol open", "--protocol closed"), ("--set center.center_rate=0.1", "give it no --set")],
+)
+def test_what_tuning_cannot_go_with_is_refused(flags, message, capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["--tune", "center", *flags.split()])
+    assert message in capsys.readouterr().err
 
 
 def test_seeds_are_numbered_from_0():

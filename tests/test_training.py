@@ -82,9 +82,10 @@ def test_the_learning_rate_warms_up_and_falls_to_0(digits, tmp_path):
 def test_the_best_epoch_on_validation_is_kept(digits, tmp_path):
     recorder = Recorder()
     run = dataclasses.replace(settings(learning_rate=0.05), epochs=6)
-    model, timing = train(run, digits, tmp_path, recorder)
+    model, facts = train(run, digits, tmp_path, recorder)
     scores = [logs["val_map_at_r"] for _, logs in recorder.epochs]
-    assert timing["best_epoch"] == int(np.argmax(scores)) + 1
+    assert facts["best_epoch"] == int(np.argmax(scores)) + 1
+    assert facts["validation_map_at_r"] == pytest.approx(max(scores))
     from evaluation.retrieval import retrieval
     from evaluation.vectors import l2_normalize
 
