@@ -1,9 +1,7 @@
-"""t-SNE and every other picture. Functions draw on the caller's axes or return a figure; none writes a file."""
+"""t-SNE: coordinates, and the maps drawn of them."""
 
-import math
 import textwrap
 
-import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.figure import Figure
@@ -11,12 +9,9 @@ from matplotlib.lines import Line2D
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
-from sklearn.metrics import confusion_matrix
 
-DPI = 160
-INK, MUTED = "#222222", "#666666"
-LONGEST_COLUMN = 8  # Histograms one above the other.
-SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
+from .style import DPI, INK, MUTED, class_colors, grid_shape, page
+
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
@@ -55,13 +50,6 @@ def rotated_to(coordinates, reference):
     centered = coordinates - coordinates.mean(axis=0)
     rotation, _ = orthogonal_procrustes(centered, reference - reference.mean(axis=0))
     return centered @ rotation
-
-
-def class_colors(num_classes):
-    """One colour per class: petroff10 (told apart by colour-blind readers) for up to ten."""
-    if num_classes <= 10:
-        return matplotlib.color_sequences["petroff10"][:num_classes]
-    return matplotlib.colormaps["turbo"](np.linspace(0, 1, num_classes))
 
 
 def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", caption=""):
@@ -126,12 +114,8 @@ def comparison_tsne_figure(title, panels, class_names, note):
         class_names: One name per class.
         note: What all panels share, a paragraph for the last cell.
     """
-    cells = len(panels) + 1
-    columns = cells if cells <= 3 else min(6, math.ceil(math.sqrt(cells)))
-    rows = -(-cells // columns)
-    figure = Figure(figsize=(4.3 * columns, 5.0 * rows + 0.5), dpi=DPI, layout="constrained")
-    figure.suptitle(title, fontsize=17, weight="bold", color=INK, x=0.01, ha="left")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08, hspace=0.03, wspace=0.02)
+    rows, columns = grid_shape(len(panels) + 1)
+    figure = page((4.3 * columns, 5.0 * rows + 0.5), title, fontsize=17, hspace=0.03, wspace=0.02)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(panels) :]:
         axes.set_axis_off()
@@ -150,68 +134,3 @@ def _draw_key(axes, class_names, note):
     axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=11, frameon=False, borderaxespad=0)
     text = "\n\n".join(textwrap.fill(paragraph, 50) for paragraph in (note, HOW_TO_READ))
     axes.text(0, 0, text, transform=axes.transAxes, fontsize=10.5, color=MUTED, va="bottom", linespacing=1.35)
-
-
-def draw_distances(axes, bins, same, different, title="", scores=""):
-    """Histograms of the distances between images of the same class and of different classes, as densities."""
-    for counts, color, label in ((same, SAME, "same class"), (different, DIFFERENT, "different classes")):
-        density = counts / max(counts.sum(), 1) / np.diff(bins)
-        axes.stairs(density, bins, fill=True, color=color, alpha=0.55, label=label)
-        axes.stairs(density, bins, color=color, linewidth=1)
-    axes.set_xlim(bins[0], bins[-1])
-    axes.set_yticks([])
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(colors=MUTED, labelsize=8)
-    axes.set_title(textwrap.shorten(title, 42, placeholder=" …"), fontsize=10, color=INK, loc="left")
-    axes.set_title(scores, fontsize=9, color=MUTED, loc="right")
-
-
-def distances_figure(title, rows, bins):
-    """Distance histograms of one or more embeddings on one shared axis.
-
-    Args:
-        title: Title of the figure.
-        rows: List of dicts of `draw_distances`' arguments but `bins`.
-        bins: Bin edges of all histograms.
-    """
-    columns = 1 if len(rows) <= LONGEST_COLUMN else 3
-    height = -(-len(rows) // columns)
-    figure = Figure(figsize=(8 if columns == 1 else 5 * columns, 1.35 * height + 1.6), dpi=DPI, layout="constrained")
-    figure.suptitle(title, fontsize=12, weight="bold", color=INK, x=0.01, ha="left")
-    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06)
-    grid = figure.subplots(height, columns, sharex=True, squeeze=False).ravel()
-    for axes in grid[len(rows) :]:
-        axes.set_axis_off()
-    for axes, row in zip(grid, rows, strict=False):
-        draw_distances(axes, bins, **row)
-    for axes in grid[max(0, len(rows) - columns) : len(rows)]:
-        axes.tick_params(labelbottom=True)  # The last of each column, also where the column is shorter.
-    grid[0].legend(loc="upper right", fontsize=8, frameon=False)
-    figure.supxlabel(
-        "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1",
-        fontsize=9,
-        color=MUTED,
-    )
-    return figure
-
-
-def confusion_figure(title, labels, predictions, class_names, classifier):
-    """Confusion matrix in counts; the colour shows the share of the row's class, mistakes made visible."""
-    counts = confusion_matrix(labels, predictions, labels=range(len(class_names)))
-    shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
-    figure = Figure(figsize=(7, 6.8), dpi=DPI, layout="constrained")
-    axes = figure.add_subplot()
-    # The square root lifts the few mistakes of a good classifier out of the white.
-    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1)
-    for (row, column), count in np.ndenumerate(counts):
-        color = "white" if shares[row, column] > 0.3 else INK if count else "#bbbbbb"
-        axes.text(column, row, count, ha="center", va="center", fontsize=9, color=color)
-    slant = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, class_names)) > 3 else {}
-    axes.set_xticks(range(len(class_names)), class_names, **slant)
-    axes.set_yticks(range(len(class_names)), class_names)
-    axes.tick_params(length=0, labelsize=9)
-    axes.spines[:].set_visible(False)
-    axes.set_xlabel(f"predicted by {classifier}", color=MUTED)
-    axes.set_ylabel("true", color=MUTED)
-    axes.set_title(textwrap.fill(title, 54), fontsize=11, color=INK, loc="left", weight="bold")
-    return figure

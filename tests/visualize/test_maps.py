@@ -1,0 +1,151 @@
+"""Maps show every point, class and mistake, and no text is cropped or covered."""
+
+import math
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+from pictures import DIGITS, FASHION, LONGEST_NAME, unreadable, words
+
+from losses import LOSSES
+from visualize import class_colors, comparison_tsne_figure, draw_tsne, tsne_figure
+
+
+@pytest.fixture
+def drawn_map():
+    """Axes with a drawn map, and what was drawn."""
+    rng = np.random.default_rng(1)
+    labels = rng.permutation(np.repeat([0, 1, 3], 40))  # None of class 2.
+    coordinates = rng.normal(size=(4, 2))[labels] * [60, 20] + rng.normal(size=(120, 2))
+    mistakes = rng.random(120) < 0.15
+    axes = Figure(figsize=(4, 6)).add_subplot()
+    draw_tsne(axes, coordinates, labels, ("zero", "one", "two", "three"), mistakes, "title", "caption")
+    FigureCanvasAgg(axes.figure).draw()
+    return axes, coordinates, labels, mistakes
+
+
+def test_each_class_is_named_once_at_its_medoid(drawn_map):
+    axes, coordinates, labels, _ = drawn_map
+    assert [text.get_text() for text in axes.texts] == ["zero", "one", "three"]
+    for text, label in zip(axes.texts, (0, 1, 3), strict=True):
+        own = coordinates[labels == label]
+        medoid = min(own.tolist(), key=lambda point, own=own: sum(math.dist(point, other) for other in own))
+        assert list(text.get_position()) == medoid
+
+
+def test_mistakes_are_crosses_and_the_rest_dots_in_the_color_of_their_class(drawn_map):
+    axes, coordinates, labels, mistakes = drawn_map
+    dots, crosses = axes.collections
+    assert (len(dots.get_offsets()), len(crosses.get_offsets())) == (120 - mistakes.sum(), mistakes.sum())
+    assert mistakes.sum() > 5
+    colors = [to_hex(color) for color in class_colors(4)]
+    place = {tuple(point): i for i, point in enumerate(coordinates)}
+    for scatter, wrong in ((dots, False), (crosses, True)):
+        for point, color in zip(scatter.get_offsets(), scatter.get_facecolors(), strict=True):
+            i = place[tuple(point)]
+            assert mistakes[i] == wrong
+            assert to_hex(color) == colors[labels[i]]
+    # A cross is two open strokes, a dot one closed curve.
+    assert len(crosses.get_paths()[0].to_polygons(closed_only=False)) == 2
+    assert len(dots.get_paths()[0].to_polygons()) == 1
+
+
+def test_a_map_without_mistakes_has_no_crosses():
+    axes = Figure().add_subplot()
+    draw_tsne(axes, np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2, ("a", "b"))
+    assert [len(scatter.get_offsets()) for scatter in axes.collections] == [20, 0]
+
+
+def test_a_map_is_square_on_paper_and_in_scale_and_holds_every_point(drawn_map):
+    axes, coordinates, _, _ = drawn_map
+    box = axes.get_window_extent()
+    assert box.width == pytest.approx(box.height)
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    assert right - left == pytest.approx(top - bottom)
+    assert ([left, bottom] < coordinates.min(axis=0)).all()
+    assert (coordinates.max(axis=0) < [right, top]).all()
+
+
+def test_title_and_caption_are_drawn(drawn_map):
+    axes, *_ = drawn_map
+    assert axes.get_title(loc="left") == "title"
+    assert axes.get_xlabel() == "caption"
+
+
+TSNE_CAPTION = (
+    "n 2,000 · perplexity 12.5 · seed 0 · KL 10.22 · 10 nearest kept 100%\n"
+    "full space, all test images: 5-NN 100.00% · nearest mean 100.00% · MAP@R 0.999"
+)
+NOTE = (
+    "2,000 test images, perplexity 12.5, 1,000 iterations, seed 0; embeddings L2-normalised. KL and the share of the "
+    "10 nearest neighbours kept say how faithful a panel is. 5-NN, nearest mean and MAP@R are measured on all test "
+    "images in the full space: they decide, not the picture."
+)
+
+
+def panel(title, caption):
+    """A map of ten clusters in a ring, so that no name has to cover another."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(10), 30)
+    angles = 2 * math.pi * (labels + 0.5) / 10
+    coordinates = 10 * np.stack([np.cos(angles), np.sin(angles)], axis=1) + rng.normal(scale=0.7, size=(300, 2))
+    mistakes = rng.random(300) < 0.1
+    return {"coordinates": coordinates, "labels": labels, "mistakes": mistakes, "title": title, "caption": caption}
+
+
+def comparison(panels, class_names):
+    caption = "5-NN 100.00% · nearest mean 100.00% · MAP@R 0.999\nKL 10.22 · 10 nearest kept 100%"
+    title = "QUICK · fashion_mnist: what the loss does to the embedding"
+    return comparison_tsne_figure(title, [panel(LONGEST_NAME, caption)] * panels, class_names, NOTE)
+
+
+def single(class_names):
+    title = "QUICK · triplet_center on fashion_mnist, seed 10: train images"
+    return tsne_figure(class_names=class_names, **panel(title, TSNE_CAPTION))
+
+
+FIGURES = {
+    "one": lambda: single(FASHION),
+    "one, digits": lambda: single(DIGITS),
+    "comparison of 1": lambda: comparison(1, FASHION),
+    "comparison of 2": lambda: comparison(2, FASHION),
+    "comparison of 5": lambda: comparison(5, FASHION),
+    "comparison of 5, digits": lambda: comparison(5, DIGITS),
+    "comparison of 12": lambda: comparison(12, FASHION),
+    "comparison of all": lambda: comparison(len(LOSSES) + 1, FASHION),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_text_of_a_map_can_be_read(name):
+    assert not unreadable(FIGURES[name]())
+
+
+@pytest.mark.parametrize("name", [name for name in FIGURES if "comparison" in name])
+def test_panels_of_a_comparison_are_squares_of_one_size(name):
+    figure = FIGURES[name]()
+    FigureCanvasAgg(figure).draw()
+    sides = [side for axes in figure.axes if axes.axison for side in axes.get_window_extent().size]
+    assert sides == pytest.approx([sides[0]] * len(sides), rel=0.02)
+    assert sides[0] > 3 * figure.dpi  # Inches.
+
+
+def test_a_comparison_has_every_panel_and_a_key_of_all_classes():
+    figure = comparison(5, FASHION)
+    assert sum(axes.axison for axes in figure.axes) == 5
+    shown = words(figure)
+    for name in FASHION:
+        assert shown.count(name) == 5 + 1
+    assert "misclassified" in shown
+    assert sum(LONGEST_NAME in word for word in shown) == 5
+
+
+def test_a_comparison_draws_each_panel_from_its_own_arrays():
+    panels = [panel(f"panel {i}", "") | {"coordinates": panel("", "")["coordinates"] * (i + 1)} for i in range(3)]
+    figure = comparison_tsne_figure("title", panels, DIGITS, NOTE)
+    for i, axes in enumerate(figure.axes[:3]):
+        assert axes.get_title(loc="left") == f"panel {i}"
+        crosses = panels[i]["coordinates"][panels[i]["mistakes"]]
+        np.testing.assert_array_equal(axes.collections[1].get_offsets(), crosses)

@@ -1,0 +1,50 @@
+"""Histograms of the distances between images."""
+
+import textwrap
+
+import numpy as np
+
+from .style import DIFFERENT, INK, MUTED, SAME, page
+
+LONGEST_COLUMN = 8  # Histograms one above the other.
+
+
+def draw_distances(axes, bins, same, different, title="", scores=""):
+    """Histograms of the distances between images of the same class and of different classes, as densities."""
+    for counts, color, label in ((same, SAME, "same class"), (different, DIFFERENT, "different classes")):
+        density = counts / max(counts.sum(), 1) / np.diff(bins)
+        axes.stairs(density, bins, fill=True, color=color, alpha=0.55, label=label)
+        axes.stairs(density, bins, color=color, linewidth=1)
+    axes.set_xlim(bins[0], bins[-1])
+    axes.set_yticks([])
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.tick_params(colors=MUTED, labelsize=8)
+    axes.set_title(textwrap.shorten(title, 42, placeholder=" …"), fontsize=10, color=INK, loc="left")
+    axes.set_title(scores, fontsize=9, color=MUTED, loc="right")
+
+
+def distances_figure(title, rows, bins):
+    """Distance histograms of one or more embeddings on one shared axis.
+
+    Args:
+        title: Title of the figure.
+        rows: List of dicts of `draw_distances`' arguments but `bins`.
+        bins: Bin edges of all histograms.
+    """
+    columns = 1 if len(rows) <= LONGEST_COLUMN else 3
+    height = -(-len(rows) // columns)
+    figure = page((8 if columns == 1 else 5 * columns, 1.35 * height + 1.6), title, h_pad=0.06)
+    grid = figure.subplots(height, columns, sharex=True, squeeze=False).ravel()
+    for axes in grid[len(rows) :]:
+        axes.set_axis_off()
+    for axes, row in zip(grid, rows, strict=False):
+        draw_distances(axes, bins, **row)
+    for axes in grid[max(0, len(rows) - columns) : len(rows)]:
+        axes.tick_params(labelbottom=True)  # The last of each column, also where the column is shorter.
+    grid[0].legend(loc="upper right", fontsize=8, frameon=False)
+    figure.supxlabel(
+        "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1",
+        fontsize=9,
+        color=MUTED,
+    )
+    return figure

@@ -1,0 +1,32 @@
+"""What the pictures share: colours, the page with its title, the arrangement of panels."""
+
+import math
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+DPI = 160
+INK, MUTED = "#222222", "#666666"
+SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
+
+
+def class_colors(num_classes):
+    """One colour per class: petroff10 (told apart by colour-blind readers) for up to ten."""
+    if num_classes <= 10:
+        return matplotlib.color_sequences["petroff10"][:num_classes]
+    return matplotlib.colormaps["turbo"](np.linspace(0, 1, num_classes))
+
+
+def page(size, title, fontsize=12, **padding):
+    """An empty figure with a bold title at the left; `padding` is that of its constrained layout, in inches."""
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    figure.suptitle(title, fontsize=fontsize, weight="bold", color=INK, x=0.01, ha="left")
+    figure.get_layout_engine().set(**{"w_pad": 0.08, "h_pad": 0.08} | padding)
+    return figure
+
+
+def grid_shape(cells):
+    """Rows and columns of a grid of panels: a row for up to three, else about as many rows as columns, at most six."""
+    columns = cells if cells <= 3 else min(6, math.ceil(math.sqrt(cells)))
+    return -(-cells // columns), columns
