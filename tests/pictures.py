@@ -14,6 +14,13 @@ DIGITS = CLASS_NAMES["mnist"]
 LONGEST_NAME = max(LOSSES, key=len)
 
 
+def loss_names(count):
+    """Names of a comparison: raw pixels, softmax, one with a changed argument, then other losses."""
+    changed = f"{LONGEST_NAME} (exponential_triplet.overlap=6)"
+    others = [name for name in LOSSES if name != "softmax"]
+    return ["raw pixels", "softmax", changed, *others][:count]
+
+
 def drawn_texts(figure):
     """Every text that the rendering of a figure draws, with the box it takes."""
     texts = []

@@ -3,6 +3,7 @@
 from .confusion import confusion_figure
 from .distances import distances_figure, draw_distances
 from .maps import comparison_tsne_figure, draw_tsne, pca_layout, rotated_to, tsne, tsne_figure
+from .roc import roc_figure
 from .style import class_colors
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "draw_distances",
     "draw_tsne",
     "pca_layout",
+    "roc_figure",
     "rotated_to",
     "tsne",
     "tsne_figure",

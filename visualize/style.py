@@ -1,6 +1,7 @@
 """What the pictures share: colours, the page with its title, the arrangement of panels."""
 
 import math
+import textwrap
 
 import matplotlib
 import numpy as np
@@ -9,6 +10,9 @@ from matplotlib.figure import Figure
 DPI = 160
 INK, MUTED = "#222222", "#666666"
 SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
+MARK = "#d7191c"  # What a reader should see first.
+LETTER = 0.6  # Width of a bold letter over the size of its font, on average.
+BASELINE, REFERENCE = "raw pixels", "softmax"  # What every loss has to beat, and what it is compared with.
 
 
 def class_colors(num_classes):
@@ -21,7 +25,8 @@ def class_colors(num_classes):
 def page(size, title, fontsize=12, **padding):
     """An empty figure with a bold title at the left; `padding` is that of its constrained layout, in inches."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    figure.suptitle(title, fontsize=fontsize, weight="bold", color=INK, x=0.01, ha="left")
+    lines = textwrap.fill(title, int(72 * size[0] / (LETTER * fontsize)))
+    figure.suptitle(lines, fontsize=fontsize, weight="bold", color=INK, x=0.01, ha="left")
     figure.get_layout_engine().set(**{"w_pad": 0.08, "h_pad": 0.08} | padding)
     return figure
 
@@ -30,3 +35,21 @@ def grid_shape(cells):
     """Rows and columns of a grid of panels: a row for up to three, else about as many rows as columns, at most six."""
     columns = cells if cells <= 3 else min(6, math.ceil(math.sqrt(cells)))
     return -(-cells // columns), columns
+
+
+def is_loss(name, loss):
+    """Whether a name, which may end in changed arguments or a seed in brackets, is that of a loss."""
+    return name.split(" (")[0] == loss
+
+
+def wrapped(name, width):
+    """A loss's name on as many lines as it takes; lines of more than `width` letters break at spaces or underscores."""
+    swap = str.maketrans("_-", "-_")  # Lines break after a hyphen.
+    return textwrap.fill(name.translate(swap), width).translate(swap)
+
+
+def stacked(texts, gap=0.0):
+    """Vertical middle of each of some texts one below the other, and the height of all, in lines."""
+    heights = [text.count("\n") + 1 + gap for text in texts]
+    bottoms = np.cumsum(heights)
+    return bottoms - np.divide(heights, 2), float(bottoms[-1])

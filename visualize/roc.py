@@ -1,0 +1,121 @@
+"""Verification: which share of the pairs of one class is accepted, at which share of false accepts?"""
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from scipy.special import expit, logit
+
+from .style import BASELINE, INK, MUTED, REFERENCE, is_loss, page, stacked, wrapped
+
+KEY_FAR = 1e-3  # The curves are listed by their TAR here.
+MOST_COLORS = 10  # With more curves, those in the middle are grey.
+EXTREMES = 3  # So many of the best and of the worst then keep their colours.
+COLORS = ("#3f90da", "#bd1f01", "#832db6", "#ffa90e", "#a96b59", "#e76300", "#92dadd", "#b9ac70")  # petroff10
+DASHES = ("-", "--", "-.")
+IN_BETWEEN = {"color": "#c4c4c4", "linewidth": 0.8, "zorder": 1.5}
+PERCENTAGES = (0.1, 0.3, 1, 3, 10, 25, 50, 75, 90, 97, 99, 99.7, 99.9, 99.97)
+LINE = 0.18  # Inches from one line of the key to the next.
+COLUMNS = 0.25, 0.39  # Right ends of the key's numbers.
+SMALLEST = 1e-6  # The logit of 0 and of 1 is infinite.
+
+
+def roc_figure(title, curves, far_range=(1e-5, 1)):
+    """Verification ROC curves on one pair of axes, and a key in the order of the TAR at FAR 1e-3.
+
+    Args:
+        title: Title of the figure.
+        curves: List of dicts: `name`; `fars` `(k,)`, ascending, 1e-3 among them; `tars` `(k,)`, in `[0, 1]`; `eer`,
+            the equal error rate.
+        far_range: Smallest and largest FAR shown.
+
+    Raises:
+        ValueError: If a curve has no TAR at FAR 1e-3.
+    """
+    curves = sorted(curves, key=_key_tar, reverse=True)
+    names = [wrapped(curve["name"], 36) for curve in curves]
+    places, lines = stacked(names)
+    height = max(5.4, LINE * (lines + 2) + 0.9)
+    figure = page((11, height), title)
+    axes, key = figure.subplots(1, 2, width_ratios=(1.35, 1))
+    styles = _styles([curve["name"] for curve in curves])
+    for curve, style in zip(curves, styles, strict=True):
+        axes.plot(curve["fars"], np.clip(curve["tars"], SMALLEST, 1 - SMALLEST), **style)
+    _draw_scales(axes, far_range, _tar_limits(curves, far_range))
+    key.set_axis_off()
+    key.set_xlim(0, 1)
+    key.set_ylim((height - 0.9) / LINE, 0)
+    for x, heading in zip(COLUMNS, ("TAR at\nFAR $10^{-3}$", "EER"), strict=True):
+        key.text(x, 1.8, heading, ha="right", va="bottom", fontsize=8.5, color=MUTED)
+    for curve, name, style, place in zip(curves, names, styles, places + 2, strict=True):
+        _draw_key_row(key, place, name, style, (_key_tar(curve), curve["eer"]))
+    return figure
+
+
+def _key_tar(curve):
+    at_key = np.isclose(curve["fars"], KEY_FAR, rtol=1e-6)
+    if not at_key.any():
+        raise ValueError(f"{curve['name']}: no TAR at FAR {KEY_FAR:g} among {len(curve['fars'])} points of its curve")
+    return float(curve["tars"][at_key.argmax()])
+
+
+def _styles(names):
+    """How each curve is drawn, for names from the best to the worst."""
+    special = {
+        REFERENCE: {"color": INK, "linestyle": "-", "linewidth": 2.4, "zorder": 3},
+        BASELINE: {"color": MUTED, "linestyle": ":", "linewidth": 1.8},
+    }
+    kinds = [next((kind for kind in special if is_loss(name, kind)), None) for name in names]
+    others = [i for i, kind in enumerate(kinds) if kind is None]
+    colored = others if len(names) <= MOST_COLORS else others[:EXTREMES] + others[-EXTREMES:]
+    return [
+        special[kind] if kind else _colored(colored.index(i)) if i in colored else IN_BETWEEN
+        for i, kind in enumerate(kinds)
+    ]
+
+
+def _colored(number):
+    return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5}
+
+
+def _tar_limits(curves, far_range):
+    """TARs that the axis begins and ends at, by the curves of the losses where FAR is at most 0.1.
+
+    Above that all are at the top; and the raw pixels must not take the room of the others.
+    """
+    losses = [curve for curve in curves if not is_loss(curve["name"], BASELINE)] or curves
+    shown = np.concatenate(
+        [
+            np.asarray(curve["tars"])[(curve["fars"] >= far_range[0]) & (curve["fars"] <= min(0.1, far_range[1]))]
+            for curve in losses
+        ]
+    )
+    low, high = logit(np.clip([shown.min(), shown.max()], 1e-3, 1 - 1e-4))
+    return expit([low - 0.3, high + 0.3])
+
+
+def _draw_scales(axes, far_range, tar_limits):
+    axes.set_xscale("log")
+    axes.set_xlim(far_range)
+    # It spreads out what is next to 0 and to 1 alike: on MNIST all are next to 1.
+    axes.set_yscale("logit")
+    axes.set_ylim(tar_limits)
+    axes.yaxis.set_major_locator(FixedLocator([percentage / 100 for percentage in PERCENTAGES]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda tar, _: f"{100 * tar:.4g}%"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.axvline(KEY_FAR, color=MUTED, linewidth=0.8)
+    axes.grid(color="#e8e8e8", linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color("#cccccc")
+    axes.tick_params(colors=MUTED, labelsize=9)
+    axes.set_xlabel("false accept rate (FAR): pairs of different classes taken for one", color=MUTED)
+    axes.set_ylabel("true accept rate (TAR): pairs of one class found; logit scale", color=MUTED)
+
+
+def _draw_key_row(key, place, name, style, rates):
+    in_between = style is IN_BETWEEN
+    color = MUTED if in_between else INK
+    key.add_line(Line2D([0, 0.075], [place, place], **style))
+    key.text(COLUMNS[-1] + 0.04, place, name, va="center_baseline", fontsize=8.5, color=color, linespacing=1.1)
+    for x, rate in zip(COLUMNS, rates, strict=True):
+        key.text(x, place, f"{rate:.2%}", ha="right", va="center_baseline", fontsize=8.5, color=color)
