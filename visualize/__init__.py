@@ -1,5 +1,6 @@
 """t-SNE and every other picture. Functions draw on the caller's axes or return a figure; none writes a file."""
 
+from .class_means import class_means_figure
 from .confusion import confusion_figure
 from .distances import distances_figure, draw_distances
 from .maps import comparison_tsne_figure, draw_tsne, pca_layout, rotated_to, tsne, tsne_figure
@@ -8,6 +9,7 @@ from .style import class_colors
 
 __all__ = [
     "class_colors",
+    "class_means_figure",
     "comparison_tsne_figure",
     "confusion_figure",
     "distances_figure",

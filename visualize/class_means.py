@@ -1,0 +1,80 @@
+"""How far apart are the classes?"""
+
+import textwrap
+
+import numpy as np
+from matplotlib import patheffects
+from matplotlib.patches import Rectangle
+
+from .style import INK, MARK, MUTED, grid_shape, page, wrapped
+
+FRAME = [patheffects.withStroke(linewidth=4, foreground="white")]  # Seen on every colour of the map.
+FARTHEST = 2  # Two vectors of length 1 are at most so far apart.
+SCALE = (
+    "Euclidean distance between class means of L2-normalised embeddings;\n"
+    "framed, and named below: the nearest two classes"
+)
+
+
+def class_means_figure(title, panels, class_names):
+    """Heat maps of the distances between class means, a panel a loss, on one scale of colours.
+
+    The nearest two classes of each panel are framed, and named below it.
+
+    Args:
+        title: Title of the figure.
+        panels: List of dicts: `name`; `distances` `(C, C)`, Euclidean, between the means of L2-normalised
+            embeddings; `caption`, a line of its own below the panel, or nothing.
+        class_names: One name per class, at least two.
+
+    Raises:
+        ValueError: If distances are not those between all the named classes.
+    """
+    rows, columns = grid_shape(len(panels))
+    names = 0.06 * max(map(len, class_names))  # Inches, of the longest.
+    size = max(5.2, 2.15 * columns + names + 0.4), 2.95 * rows + names + 1.4
+    figure = page(size, title, hspace=0.04, wspace=0.02)
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid[len(panels) :]:
+        axes.set_axis_off()
+    for number, (axes, panel) in enumerate(zip(grid, panels, strict=False)):
+        image = _draw_means(axes, class_names, **panel)
+        _name_classes(axes, class_names, number % columns == 0, number + columns >= len(panels))
+    bar = figure.colorbar(image, ax=grid, location="bottom", shrink=0.5, aspect=40, pad=0.02)
+    bar.set_label(SCALE, color=MUTED, fontsize=9)
+    bar.ax.tick_params(colors=MUTED, labelsize=8)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def _nearest(distances):
+    """The two classes, by number, that are nearest to each other."""
+    apart = np.where(np.eye(len(distances), dtype=bool), np.inf, distances)
+    return sorted(map(int, np.unravel_index(apart.argmin(), apart.shape)))
+
+
+def _draw_means(axes, class_names, name, distances, caption=""):
+    if np.shape(distances) != (len(class_names), len(class_names)):
+        raise ValueError(f"{name}: distances of shape {np.shape(distances)} between {len(class_names)} classes")
+    itself = np.eye(len(class_names), dtype=bool)  # Blank: no distance.
+    image = axes.imshow(np.ma.masked_array(distances, itself), cmap="viridis", vmin=0, vmax=FARTHEST)
+    first, second = _nearest(distances)
+    for x, y in ((first, second), (second, first)):
+        axes.add_patch(
+            Rectangle(
+                (x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=MARK, linewidth=2, clip_on=False, path_effects=FRAME
+            )
+        )
+    nearest = f"{class_names[first]} – {class_names[second]}: {distances[first][second]:.2f}"
+    axes.set_title(wrapped(name, 24), fontsize=9, color=INK, loc="left", weight="bold")
+    axes.set_xlabel("\n".join([textwrap.fill(nearest, 32), caption]).rstrip(), fontsize=7.5, color=MUTED, loc="left")
+    return image
+
+
+def _name_classes(axes, class_names, at_left, at_bottom):
+    """Class names on the outer sides of the grid alone."""
+    slant = {"rotation": 90} if max(map(len, class_names)) > 3 else {}
+    axes.set_xticks(range(len(class_names)), class_names if at_bottom else [""] * len(class_names), **slant)
+    axes.set_yticks(range(len(class_names)), class_names if at_left else [""] * len(class_names))
+    axes.tick_params(length=0, labelsize=7, labelcolor=MUTED)
+    axes.spines[:].set_visible(False)
