@@ -3,6 +3,7 @@
 from .class_means import class_means_figure
 from .confusion import confusion_figure
 from .distances import distances_figure, draw_distances
+from .intervals import intervals_figure
 from .maps import comparison_tsne_figure, draw_tsne, pca_layout, rotated_to, tsne, tsne_figure
 from .neighbors import neighbors_figure
 from .roc import roc_figure
@@ -16,6 +17,7 @@ __all__ = [
     "distances_figure",
     "draw_distances",
     "draw_tsne",
+    "intervals_figure",
     "neighbors_figure",
     "pca_layout",
     "roc_figure",

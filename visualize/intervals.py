@@ -1,0 +1,125 @@
+"""Is a difference more than chance? Means and their intervals, a line a loss."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from .style import BASELINE, INK, LETTER, MUTED, REFERENCE, SAME, is_loss, page, stacked, wrapped
+
+LINE, GAP = 0.15, 0.7  # Inches of a line of a label; lines between two losses.
+COLUMN, LABEL_SIZE = 2.1, 8.5  # Inches of a column; points.
+NARROWEST = 6.4  # Inches that the key takes.
+NOTE = (
+    "Dots are means over seeds, bars their 95 % intervals; a single seed has no bar, a loss without such a score no "
+    "dot. Arrows point to raw pixels beyond the scale of the losses."
+)
+DOT = {"marker": "o", "markersize": 5.5, "markeredgewidth": 1.4}
+
+
+def intervals_figure(title, columns, rows):
+    """Means with 95 % intervals, a line a loss and a column a score; filled dots are distinguishable from softmax.
+
+    Args:
+        title: Title of the figure.
+        columns: List of dicts, one per score: `name`; `format`, such as `"{:.2%}"`, of the numbers on its scale.
+        rows: List of dicts, from top to bottom: `name`; `intervals`, for each column an `Interval` of
+            `evaluation.significance`, or None; `distinguishable`, for each column whether the difference from
+            softmax is; `failed`, a sequence of the seeds that failed.
+
+    Raises:
+        ValueError: If a row has not an interval for each column, or no loss has a column's score.
+    """
+    for row in rows:
+        if not len(row["intervals"]) == len(row["distinguishable"]) == len(columns):
+            raise ValueError(f"{row['name']}: {len(row['intervals'])} intervals for {len(columns)} columns")
+    labels = [_label(row) for row in rows]
+    places, lines = stacked(labels, GAP)
+    letters = max(len(line) for label in labels for line in label.split("\n"))
+    width = max(NARROWEST, 0.3 + letters * LETTER * LABEL_SIZE / 72 + COLUMN * len(columns))
+    figure = page((width, LINE * lines + 1.8), title, wspace=0.04)
+    grid = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+    grid[0].set_ylim(lines, 0)
+    grid[0].set_yticks(places, labels)
+    for number, (axes, column) in enumerate(zip(grid, columns, strict=True)):
+        _draw_column(axes, column, rows, places, number)
+    _draw_key(figure, textwrap.fill(NOTE, int(13 * width)))
+    return figure
+
+
+def _label(row):
+    name = wrapped(row["name"], 36)
+    return f"{name}\nfailed: seed {', '.join(map(str, row['failed']))}" if row["failed"] else name
+
+
+def _draw_column(axes, column, rows, places, number):
+    scale = _scale([row["intervals"][number] for row in rows if not is_loss(row["name"], BASELINE)], column["name"])
+    for row, place in zip(rows, places, strict=True):
+        axes.axhline(place, color="#eeeeee", linewidth=0.8, zorder=0)
+        score = row["intervals"][number]
+        if score is None:
+            continue
+        if is_loss(row["name"], REFERENCE):
+            axes.axvline(score.mean, color=INK, linewidth=1, zorder=1)
+        if scale[0] <= score.mean <= scale[1]:
+            filled = row["distinguishable"][number] or is_loss(row["name"], REFERENCE)
+            _draw_interval(axes, place, score, filled, _color(row["name"]))
+        else:
+            _draw_arrow(axes, place, score.mean > scale[1], column["format"].format(score.mean))
+    axes.set_xlim(scale)
+    axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: column["format"].format(number)))
+    axes.grid(axis="x", color="#eeeeee", linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color("#cccccc")
+    axes.tick_params(axis="x", colors=MUTED, labelsize=8)
+    axes.tick_params(axis="y", length=0, labelsize=LABEL_SIZE, labelcolor=INK)
+    axes.set_title(column["name"], fontsize=10, color=INK, loc="left", weight="bold")
+
+
+def _color(name):
+    colors = {REFERENCE: INK, BASELINE: MUTED}
+    return next((color for loss, color in colors.items() if is_loss(name, loss)), SAME)
+
+
+def _scale(scores, name):
+    """Limits that hold all means and bars of the losses, with some room."""
+    known = [(score.mean, np.nan_to_num(score.half_width)) for score in scores if score is not None]
+    if not known:
+        raise ValueError(f"{name}: no loss has this score")
+    low, high = min(mean - half for mean, half in known), max(mean + half for mean, half in known)
+    room = 0.06 * (high - low) or 0.01 * abs(high) or 1
+    return low - room, high + room
+
+
+def _draw_interval(axes, place, score, filled, color):
+    if score.half_width > 0:  # Not NaN.
+        ends = [score.mean - score.half_width, score.mean + score.half_width]
+        axes.plot(ends, [place, place], color=color, linewidth=1.6, solid_capstyle="butt")
+    axes.plot([score.mean], [place], color=color, markerfacecolor=color if filled else "white", **DOT)
+
+
+def _draw_arrow(axes, place, at_right, number):
+    """An arrow at the edge, to a value beyond it."""
+    edge, inside, side = (1, -1, "right") if at_right else (0, 1, "left")
+    axes.annotate(
+        number, (edge, place), (14 * inside, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+        ha=side, va="center", fontsize=8, color=MUTED, annotation_clip=False,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+        arrowprops={"arrowstyle": "->", "color": MUTED, "shrinkA": 1, "shrinkB": 0},
+    )  # fmt: skip
+
+
+def _draw_key(figure, note):
+    handles = [
+        Line2D([], [], linestyle="", color=SAME, label=f"distinguishable from {REFERENCE}", **DOT),
+        Line2D([], [], linestyle="", color=SAME, markerfacecolor="white", label="not distinguishable", **DOT),
+        Line2D([], [], color=INK, linewidth=1, label=f"mean of {REFERENCE}"),
+    ]
+    legend = figure.legend(
+        handles=handles, loc="outside lower left", ncols=3, fontsize=8.5, frameon=False, labelcolor=INK,
+        title=note, title_fontsize=8.5, alignment="left",
+    )  # fmt: skip
+    legend.get_title().set_color(MUTED)
