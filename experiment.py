@@ -9,7 +9,7 @@ from keras.ops import convert_to_numpy
 from dashboard import write_summary
 from data import stratified_sample
 from evaluation.geometry import neighbor_preservation
-from evaluation.retrieval import hard_queries, neighbors
+from evaluation.retrieval import contested, neighbors
 from evaluation.vectors import l2_normalize
 from models import embed, portable
 from run_folder import save_arrays, save_figure, save_json, whole_file
@@ -19,7 +19,9 @@ from training import Failure, train
 from visualize import (
     confusion_figure,
     distances_figure,
+    neighbors_figure,
     pca_layout,
+    roc_figure,
     rotated_to,
     tsne,
     tsne_figure,
@@ -111,6 +113,7 @@ def _facts(data, settings):
         "split": settings.split,
         "quick": settings.quick,
         "class_names": list(data.shown[1]),
+        "judged_names": list(data.judged[1]),
     }
 
 
@@ -169,7 +172,7 @@ def _shown(data, points, settings):
         arrays[INDICES[part]] = sample_indices(labels, settings)
         arrays[f"tsne_{part}_layout"] = pca_layout(mapped[arrays[INDICES[part]]])
     judged, _ = data.judged
-    arrays["queries"] = hard_queries(points[judged], data.parts[judged].labels, STRIP)
+    arrays["queries"] = contested(points[judged], data.parts[judged].labels, STRIP)
     return arrays
 
 
@@ -200,6 +203,9 @@ def _map(points, layout, settings):
     }
 
 
+UNSEEN_NOTE = "* classes never seen in training; MAP@R and 5-shot are of them, AUROC is of the others against them."
+
+
 def map_caption(facts):
     """What a t-SNE map was made with and how far to trust it, in one line."""
     return (
@@ -227,6 +233,7 @@ def _figures(settings, data, scores, maps, arrays, classifier):
     """The pictures of one run, by file name."""
     name = f"{'QUICK · ' if settings.quick else ''}{settings.loss} on {data.name}, {settings.unit}"
     line = scores_line(settings.protocol, scores)
+    unseen = f"\n{UNSEEN_NOTE}" if settings.protocol == "open" else ""
     predictions = arrays["test_predictions"]
     wrong = predictions != data.test.labels
     figures = {
@@ -237,12 +244,18 @@ def _figures(settings, data, scores, maps, arrays, classifier):
             class_names=data.shown[1],
             mistakes=arrays["tsne_mistakes"] if part == "test" else None,
             caption=f"{map_caption(maps[part])}{' · × misclassified' if part == 'test' else ''}\n"
-            f"full space, all test images: {line}",
+            f"full space, all test images: {line}{unseen}",
         )
         for part in ("test", "train")
     }
     figures["distances"] = distances_figure(
         f"{name}: {line}", [{"same": arrays["same_pairs"], "different": arrays["different_pairs"]}], DISTANCE_BINS
+    )
+    figures["roc"] = roc_figure(
+        f"{name}: are two images of the same class?", [roc_curve(settings.loss, arrays, scores)]
+    )
+    figures["neighbors"] = strips_figure(
+        f"{name}: images and their nearest neighbours", [(settings.loss, arrays)], data.judged[1]
     )
     figures["confusion"] = confusion_figure(
         f"{name}: {wrong.sum():,} of {len(wrong):,} test images wrong",
@@ -252,6 +265,28 @@ def _figures(settings, data, scores, maps, arrays, classifier):
         classifier,
     )
     return figures
+
+
+def roc_curve(name, arrays, scores):
+    """The curve of one embedding, for `roc_figure`, from its `embeddings.npz` and scores."""
+    eer = scores["eer"] if "eer" in scores else scores["unseen_eer"]
+    return {"name": name, "fars": arrays["roc_fars"], "tars": arrays["roc_tars"], "eer": eer}
+
+
+def strips_figure(title, embeddings, class_names):
+    """The nearest neighbours that some embeddings find of the same images.
+
+    Args:
+        title: Title of the figure.
+        embeddings: List of a name and the arrays of `embeddings.npz`.
+        class_names: Names of the judged classes.
+    """
+    images = np.stack([arrays["strip_images"] for _, arrays in embeddings])  # (losses, queries, 1 + STRIP, h, w, c)
+    labels = np.stack([arrays["strip_labels"] for _, arrays in embeddings])
+    numbers = np.arange(labels.size).reshape(labels.shape)
+    rows = [{"name": name, "neighbors": n[:, 1:]} for (name, _), n in zip(embeddings, numbers, strict=True)]
+    flat = images.reshape(-1, *images.shape[3:]), labels.ravel()
+    return neighbors_figure(title, rows, numbers[0, :, 0], *flat, class_names)
 
 
 def _save_model(folder, model):

@@ -34,7 +34,7 @@ class OpenDataset(Dataset):
     @property
     def shown(self):
         labels = np.concatenate([self.test.labels, self.unknown.labels + self.num_classes])
-        return labels, (*self.class_names, *(f"{name} (new)" for name in self.unknown_names))
+        return labels, (*self.class_names, *(f"{name}*" for name in self.unknown_names))
 
 
 def held_out_classes(name, num_classes):

@@ -106,6 +106,7 @@ HEADLINES = {
     "closed": ("head_accuracy", "center_accuracy", "map_at_r", "tar_at_far_1e-3", "distance_ratio"),
     "open": ("known_center_accuracy", "unseen_map_at_r", "unseen_5_shot", "unseen_eer", "open_auroc"),
 }
+# Of the open protocol: MAP@R and 5-shot accuracy among the unseen classes, AUROC of known against unseen.
 _LINE = {
     "closed": ("knn_accuracy", "center_accuracy", "map_at_r"),
     "open": ("unseen_map_at_r", "unseen_5_shot", "open_auroc"),
@@ -121,7 +122,7 @@ def scores_line(protocol, values):
     """
     parts = []
     for name in _LINE[protocol]:
-        score = SCORES[protocol][name]
-        title = score.title.removeprefix("unseen: ").replace("open set: ", "open-set ")
-        parts.append(f"{title} {score.text(values[name])}{'%' * score.percent}")
+        score, value = SCORES[protocol][name], values[name]
+        shown = f"{value:.2%}" if score.percent else f"{value:.3f}"
+        parts.append(f"{score.title.split(': ')[-1]} {shown}")
     return " · ".join(parts)

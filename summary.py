@@ -2,16 +2,28 @@
 
 import collections
 
+import numpy as np
+
 from comparison import BASELINE, REFERENCE
-from experiment import NEIGHBORS
+from experiment import NEIGHBORS, UNSEEN_NOTE, roc_curve, strips_figure
 from run_folder import save_figure, save_table, whole_file
 from scores import HEADLINES, SCORES, TABLES, scores_line
 from scoring import DISTANCE_BINS
-from visualize import comparison_tsne_figure, distances_figure
+from visualize import (
+    class_means_figure,
+    comparison_tsne_figure,
+    distances_figure,
+    intervals_figure,
+    roc_figure,
+)
 
 PICTURES = {
     "comparison_tsne": "t-SNE of the same test images under every loss",
     "comparison_distances": "Distances between images of the same class and of different classes",
+    "comparison_scores": "Scores with their 95 % intervals",
+    "comparison_roc": "Verification ROC: pairs of the same class accepted over pairs of different classes accepted",
+    "comparison_class_means": "Distances between the class means",
+    "comparison_neighbors": "The same images and their nearest neighbours under every loss",
 }
 
 
@@ -153,6 +165,10 @@ def draw(results):
     figures = {
         "comparison_tsne": _tsne_figure(f"{results.title}: what the loss does to the embedding", shown),
         "comparison_distances": _distances_figure(f"{results.title}: how near are images of one class?", shown),
+        "comparison_scores": _scores_figure(f"{results.title}: is a difference more than chance?", results),
+        "comparison_roc": _roc_figure(f"{results.title}: are two images of the same class?", shown),
+        "comparison_class_means": _class_means_figure(f"{results.title}: how far apart are the classes?", shown),
+        "comparison_neighbors": _neighbors_figure(f"{results.title}: which images are next to each other?", shown),
     }
     for name, figure in figures.items():
         save_figure(results.path / f"{name}.png", figure)
@@ -183,6 +199,8 @@ def _tsne_figure(title, runs):
         "kept say how faithful a panel is. The scores are measured on all test images in the full space: they decide, "
         "not the picture."
     )
+    if first["protocol"] == "open":
+        note += f" {UNSEEN_NOTE}"
     return comparison_tsne_figure(title, panels, first["class_names"], note)
 
 
@@ -213,3 +231,38 @@ def _panel_caption(metrics):
         f"{scores_line(metrics['protocol'], metrics['test'])}\n"
         f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}"
     )
+
+
+def _scores_figure(title, results):
+    scores = {name: SCORES[results.protocol][name] for name in HEADLINES[results.protocol]}
+    found = {name: results.against_softmax(name) for name in scores}
+    columns = [{"name": score.header, "text": score.text} for score in scores.values()]
+    rows = [
+        {
+            "name": _title(row),
+            "intervals": [row.interval(name) for name in scores],
+            "distinguishable": [row.loss in found[name] and found[name][row.loss].distinguishable for name in scores],
+            "failed": [run.path.name.replace("-", " ") for run in row.failed],
+        }
+        for row in results.rows
+    ]
+    return intervals_figure(title, columns, rows)
+
+
+def _roc_figure(title, runs):
+    curves = [roc_curve(name, run.arrays(), run.metrics["test"]) for name, run in runs.items()]
+    return roc_figure(title, curves)
+
+
+def _class_means_figure(title, runs):
+    class_names = next(iter(runs.values())).metrics["class_names"]
+    panels = []
+    for name, run in runs.items():
+        means = run.arrays()["class_means"]
+        panels.append({"name": name, "distances": np.linalg.norm(means[:, None] - means[None], axis=-1)})
+    return class_means_figure(title, panels, class_names[: len(means)])
+
+
+def _neighbors_figure(title, runs):
+    metrics = next(iter(runs.values())).metrics
+    return strips_figure(title, [(name, run.arrays()) for name, run in runs.items()], metrics["judged_names"])

@@ -36,8 +36,8 @@ def neighbors(embeddings, queries, count):
     return _smallest(distances, count)
 
 
-def hard_queries(embeddings, labels, count):
-    """One item of each class, in the order of the classes: the one with the fewest of its class among its nearest.
+def contested(embeddings, labels, count):
+    """One item of each class, in the order of the classes: the first with about half of its nearest of its class.
 
     Args:
         embeddings: `(n, d)`.
@@ -49,7 +49,7 @@ def hard_queries(embeddings, labels, count):
         [(labels[neighbors(embeddings, rows, count)] == labels[rows][:, None]).sum(axis=1) for rows in blocks]
     )
     members = (np.flatnonzero(labels == label) for label in np.unique(labels))
-    return np.array([of_class[hits[of_class].argmin()] for of_class in members])
+    return np.array([of_class[abs(hits[of_class] - count / 2).argmin()] for of_class in members])
 
 
 def _retrieve(embeddings, labels, rows, relevant):

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
-from experiment import INDICES
+from experiment import INDICES, STRIP
 from scores import SCORES
-from scoring import DISTANCE_BINS
+from scoring import DISTANCE_BINS, ROC_FARS
 
 SETTINGS = {
     "dataset": "digits",
@@ -37,6 +37,7 @@ def write_run(folder, loss="softmax", status="finished", score=0.5, name=None, *
         "timing": {},
         "tsne": FACTS,
         "class_names": list("0123456789"),
+        "judged_names": list("0123456789"),
     }
     if loss != "raw_pixels":
         metrics["seed"] = settings["seed"]
@@ -51,6 +52,11 @@ def write_run(folder, loss="softmax", status="finished", score=0.5, name=None, *
         different_pairs=counts,
         tsne_test=np.random.default_rng(0).normal(size=(20, 2)),
         tsne_test_labels=np.arange(20) % 10,
+        class_means=np.eye(10),
+        roc_fars=ROC_FARS,
+        roc_tars=np.sqrt(ROC_FARS),
+        strip_images=np.zeros((10, 1 + STRIP, 4, 4, 1), "uint8"),
+        strip_labels=np.arange(10)[:, None] + np.zeros(1 + STRIP, int),
         **{INDICES["test"]: np.arange(20)},
     )
     return path

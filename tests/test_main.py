@@ -43,7 +43,8 @@ def test_every_run_has_every_file(runs):
         names = {path.name for path in (runs / "digits" / loss / "seed-0").iterdir()}
         assert {
             *("config.json", "metrics.json", "history.csv", "embeddings.npz", "embedder.keras", "weights.weights.h5"),
-            *("tsne_test.png", "tsne_train.png", "distances.png", "confusion.png", "train", "validation"),
+            *("tsne_test.png", "tsne_train.png", "distances.png", "confusion.png", "roc.png", "neighbors.png"),
+            *("train", "validation"),
         } <= names
         assert not [name for name in names if name.startswith(".partial")]
 

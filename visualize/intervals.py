@@ -23,10 +23,10 @@ def intervals_figure(title, columns, rows):
 
     Args:
         title: Title of the figure.
-        columns: List of dicts, one per score: `name`; `format`, such as `"{:.2%}"`, of the numbers on its scale.
+        columns: List of dicts, one per score: `name`; `text`, a function from a number on its scale to text.
         rows: List of dicts, from top to bottom: `name`; `intervals`, for each column an `Interval` of
             `evaluation.significance`, or None; `distinguishable`, for each column whether the difference from
-            softmax is; `failed`, a sequence of the seeds that failed.
+            softmax is; `failed`, names of the runs that failed.
 
     Raises:
         ValueError: If a row has not an interval for each column, or no loss has a column's score.
@@ -50,7 +50,7 @@ def intervals_figure(title, columns, rows):
 
 def _label(row):
     name = wrapped(row["name"], 36)
-    return f"{name}\nfailed: seed {', '.join(map(str, row['failed']))}" if row["failed"] else name
+    return f"{name}\nfailed: {', '.join(row['failed'])}" if row["failed"] else name
 
 
 def _draw_column(axes, column, rows, places, number):
@@ -66,10 +66,10 @@ def _draw_column(axes, column, rows, places, number):
             filled = row["distinguishable"][number] or is_loss(row["name"], REFERENCE)
             _draw_interval(axes, place, score, filled, _color(row["name"]))
         else:
-            _draw_arrow(axes, place, score.mean > scale[1], column["format"].format(score.mean))
+            _draw_arrow(axes, place, score.mean > scale[1], column["text"](score.mean))
     axes.set_xlim(scale)
     axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: column["format"].format(number)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: column["text"](number)))
     axes.grid(axis="x", color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)

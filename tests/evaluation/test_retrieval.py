@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from embeddings import RETRIEVAL, data, peak_memory, retrieval_by_loops
+from embeddings import RETRIEVAL, data, peak_memory, ranked, retrieval_by_loops
 
-from evaluation.retrieval import retrieval
+from evaluation.retrieval import contested, neighbors, retrieval
 from evaluation.vectors import BLOCK, l2_normalize
 
 
@@ -82,3 +82,22 @@ def test_nearly_collapsed_embeddings_are_told_apart_in_float32():
     exact = retrieval(rows.astype("float64"), labels)["map_at_r"]
     assert exact > 0.9
     assert retrieval(rows, labels)["map_at_r"] == pytest.approx(exact, abs=1e-3)
+
+
+@pytest.mark.parametrize("block", [7, 500])
+def test_neighbors_are_the_nearest_others_in_order(monkeypatch, block):
+    monkeypatch.setattr("evaluation.retrieval.BLOCK", block)
+    embeddings, _ = data(60)
+    queries = np.array([3, 40])
+    expected = [ranked(embeddings, query)[:6] for query in queries]
+    np.testing.assert_array_equal(neighbors(embeddings, queries, 6), expected)
+
+
+@pytest.mark.parametrize("block", [7, 500])
+def test_a_contested_item_of_each_class_has_about_half_of_its_nearest_of_its_class(monkeypatch, block):
+    monkeypatch.setattr("evaluation.retrieval.BLOCK", block)
+    embeddings, labels = data(200, classes=3)
+    hits = [sum(labels[i] == labels[query] for i in ranked(embeddings, query)[:6]) for query in range(200)]
+    for label, chosen in enumerate(contested(embeddings, labels, 6)):
+        distances = [(abs(hits[i] - 3), i) for i in range(200) if labels[i] == label]
+        assert chosen == min(distances)[1]

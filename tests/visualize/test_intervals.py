@@ -8,8 +8,8 @@ from pictures import loss_names, unreadable, words
 from evaluation.significance import Interval
 from visualize import intervals_figure
 
-ACCURACY = {"name": "5-NN", "format": "{:.2%}"}
-RATIO = {"name": "intra/inter", "format": "{:.3f}"}
+ACCURACY = {"name": "5-NN", "text": "{:.2%}".format}
+RATIO = {"name": "intra/inter", "text": "{:.3f}".format}
 
 
 def row(name, *intervals, distinguishable=False, failed=()):
@@ -104,8 +104,8 @@ def test_a_loss_without_a_score_has_no_dot():
 
 
 def test_failed_seeds_are_told_beside_the_name():
-    figure = intervals_figure("title", [ACCURACY], [SOFTMAX, row("circle", None, failed=(1, 2))])
-    assert "circle\nfailed: seed 1, 2" in words(figure)
+    figure = intervals_figure("title", [ACCURACY], [SOFTMAX, row("circle", None, failed=("seed 1", "seed 2"))])
+    assert "circle\nfailed: seed 1, seed 2" in words(figure)
 
 
 def test_each_column_has_its_scores_and_format():
@@ -135,7 +135,7 @@ def comparison(count, columns):
             name,
             *(Interval(rng.uniform(0.97, 0.99), rng.choice([np.nan, 0.003])) for _ in range(columns)),
             distinguishable=bool(rng.random() < 0.5),
-            failed=(1, 2) if name.endswith("=6)") else (),
+            failed=("seed 1", "seed 2") if name.endswith("=6)") else (),
         )
         for name in loss_names(count)
     ]
