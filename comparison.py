@@ -127,13 +127,10 @@ def gather(dataset_path, settings=None):
 
     Returns:
         `Results`.
-
-    Raises:
-        ValueError: If `settings` is None and there is no run.
     """
     ended, left_out = _ended(pathlib.Path(dataset_path))
     if settings is None:
-        settings = _commonest(ended, dataset_path)
+        settings = _commonest(ended)
     runs = collections.defaultdict(list)
     for run in ended:
         alike = runs[run.settings["loss"]]
@@ -173,10 +170,10 @@ def _numbers(path):
     return [int(number) for number in re.findall(r"\d+", path.name)]
 
 
-def _commonest(runs, dataset_path):
-    """The settings of a run that agrees with most others; the last of several."""
+def _commonest(runs):
+    """The settings of a run that agrees with most others, the last of several; empty without runs."""
     if not runs:
-        raise ValueError(f"{dataset_path} holds no finished run")
+        return {}
     alike = collections.Counter(json.dumps(_shared(run.settings), sort_keys=True) for run in runs)
     most = max(alike.values())
     return [run.settings for run in runs if alike[json.dumps(_shared(run.settings), sort_keys=True)] == most][-1]

@@ -11,6 +11,7 @@ from held_out import SPLITS
 from losses import LOSSES
 from models import EMBEDDING_INITS, MODELS
 from scores import SCORES
+from startup import hidden_start_up_noise
 from training import Settings, choose_precision
 
 EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
@@ -86,7 +87,8 @@ def parse_options(arguments=None):
     """Parses the command line.
 
     Returns:
-        Namespace with the flags, and `overrides`: dict from a loss to its changed arguments.
+        Namespace with the flags; `overrides`: dict from a loss to its changed arguments; `splits`: numbers of the
+        splits, or `[None]` where no class is held out; `path`: folder of the data set's results.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -106,6 +108,9 @@ def parse_options(arguments=None):
         _check_writable(options.runs)
     except ValueError as error:
         parser.error(str(error))
+    options.splits = [None] if options.protocol == "closed" else list(range(1 if options.quick else SPLITS))
+    kind = "-open" * (options.protocol == "open") + "-tuning" * bool(options.tune) + "-quick" * options.quick
+    options.path = options.runs / (options.dataset + kind)
     unused = sorted(options.overrides.keys() - set(options.losses))
     if unused:
         parser.error(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(options.losses)}")
@@ -167,7 +172,8 @@ def as_given(default):
 
 def make_settings(options):
     """The `Settings` of every run of a command, loss by loss for each split and seed."""
-    precision, reason = choose_precision(options.precision)
+    with hidden_start_up_noise():  # The first look for a GPU.
+        precision, reason = choose_precision(options.precision)
     settings = [
         Settings(
             dataset=options.dataset,
@@ -188,18 +194,11 @@ def make_settings(options):
             tsne_iterations=options.tsne_iterations,
             quick=options.quick,
         )
-        for split in _splits(options)
+        for split in options.splits
         for seed in range(options.seeds)
         for loss in options.losses
     ]
     return settings, reason
-
-
-def _splits(options):
-    """The splits to train on; without held-out classes there is one, without a number."""
-    if options.protocol == "closed":
-        return [None]
-    return range(1 if options.quick else SPLITS)
 
 
 def _one_of(kind, valid):

@@ -2,11 +2,15 @@
 
 import dataclasses
 import math
+import pathlib
 
 from sklearn.model_selection import ParameterSampler
 
+from data import Batches
 from losses import LOSSES
-from run_folder import save_json
+from options import as_given, make_settings
+from run_folder import RunFolder, save_json
+from study import load
 from training import Failure, train
 
 FACTORS = (0.25, 0.5, 1, 2, 4)
@@ -96,3 +100,78 @@ def best_trial(trials):
     """The `metrics.json` with the best validation MAP@R; None if all failed."""
     tuned = [metrics for metrics in trials if metrics["status"] == "tuned"]
     return max(tuned, key=lambda metrics: metrics["validation_map_at_r"], default=None)
+
+
+@dataclasses.dataclass(frozen=True)
+class Tuning:
+    """The trials of one loss, checked.
+
+    Args:
+        path: Folder of the trials.
+        trials: Dict from the `RunFolder` of each trial to its `Settings`.
+        done: The folders whose trial is there.
+        data: `Dataset`.
+        command: The command line, for the record.
+    """
+
+    path: pathlib.Path
+    trials: dict
+    done: set
+    data: object
+    command: str
+
+    def carry_out(self, terminal):
+        """Runs the trials that are not done, and prints the flags of the best; returns 0, 1 if all failed, 130."""
+        pending = {folder: settings for folder, settings in self.trials.items() if folder not in self.done}
+        try:
+            trial = next(iter(self.trials.values()))
+            batches = len(Batches(self.data.train, 0, trial.sampler)) * trial.epochs
+            with terminal.progress(len(pending), batches) as progress:
+                for folder, settings in pending.items():
+                    progress.start(f"{settings.loss} {folder.path.name}")
+                    metrics = run_trial(settings, self.data, folder, self.command, progress)
+                    progress.finish(f"{folder.path.name}: {_outcome(metrics)}")
+        except KeyboardInterrupt:
+            terminal.say("Interrupted. Finished trials are kept; the same command goes on from there.")
+            return 130
+        return self._report(terminal)
+
+    def _report(self, terminal):
+        metrics = [folder.metrics for folder in self.trials]
+        ranked = sorted(metrics, key=lambda trial: -trial.get("validation_map_at_r", -1))
+        terminal.say("\n".join(map(_outcome, ranked)))
+        best = best_trial(metrics)
+        if best is None:
+            terminal.error(f"every trial failed; see {self.path}")
+            return 1
+        flags = " ".join(f"--set {best['loss']}.{name}={as_given(value)}" for name, value in best["overrides"].items())
+        terminal.say(f"Best of {len(metrics)} on the validation images: {flags or 'the defaults'}")
+        return 0
+
+
+def plan_tuning(options, command, terminal):
+    """Draws the trials and checks their folders.
+
+    Raises:
+        ValueError: If the loss takes no number.
+        SourceError: If there is no intact copy of the data set.
+        ConflictError: If a folder holds something that is not to be replaced.
+        OSError: If a folder cannot be made.
+    """
+    ((settings,), _), (data,) = make_settings(options), load(options, terminal).values()
+    path = options.path / options.tune
+    drawn = draw_trials(settings.loss, options.trials, data.num_classes, settings.embedding_dim)
+    trials = {
+        RunFolder(path / f"trial-{number}"): dataclasses.replace(settings, overrides=overrides)
+        for number, overrides in enumerate(drawn)
+    }
+    done = {folder for folder, s in trials.items() if folder.is_done(dataclasses.asdict(s), options.overwrite)}
+    path.mkdir(parents=True, exist_ok=True)
+    return Tuning(path, trials, done, data, command)
+
+
+def _outcome(metrics):
+    values = " ".join(f"{name}={as_given(value)}" for name, value in metrics["overrides"].items()) or "the defaults"
+    if metrics["status"] == "failed":
+        return f"FAILED {values}: {metrics['failure']}"
+    return f"validation MAP@R {metrics['validation_map_at_r']:.4f} {values}"

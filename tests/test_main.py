@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import main as main_module
 import sources
+import study
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
 from held_out import held_out_classes
@@ -241,7 +241,7 @@ def test_the_open_protocol_is_compared_and_drawn(open_runs):
 
 def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, monkeypatch):
     """Other images in the held-out classes' training and validation parts change no weight and no test score."""
-    load = main_module.load_dataset
+    load = study.load_dataset
 
     def blackened(name, report):
         data = load(name, report)
@@ -256,7 +256,7 @@ def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, mo
 
     arguments = ["--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "--runs"]
     assert main([*arguments, str(tmp_path / "plain")]) == 0
-    monkeypatch.setattr(main_module, "load_dataset", blackened)
+    monkeypatch.setattr(study, "load_dataset", blackened)
     assert main([*arguments, str(tmp_path / "blackened")]) == 0
     plain, other = (
         dict(np.load(tmp_path / name / "digits-open-quick" / "softmax" / "split-0-seed-0" / "embeddings.npz"))
@@ -296,7 +296,7 @@ def test_summarize_rebuilds_everything_from_the_run_folders_alone(runs, monkeypa
     before = {name: (folder / name).read_bytes() for name in names}
     for name in names:
         (folder / name).unlink()
-    monkeypatch.setattr(main_module, "load_dataset", None)  # No data is needed.
+    monkeypatch.setattr(study, "load_dataset", None)  # No data is needed.
     assert main(["--summarize", "--runs", str(runs)]) == 0
     assert "digits, test images" in capsys.readouterr().out
     for name, content in before.items():
