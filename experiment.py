@@ -234,6 +234,7 @@ def _figures(settings, data, scores, maps, arrays, classifier):
     name = f"{'QUICK · ' if settings.quick else ''}{settings.loss} on {data.name}, {settings.unit}"
     line = scores_line(settings.protocol, scores)
     unseen = f"\n{UNSEEN_NOTE}" if settings.protocol == "open" else ""
+    judged = f"{name}{', classes never seen' if unseen else ''}"
     predictions = arrays["test_predictions"]
     wrong = predictions != data.test.labels
     figures = {
@@ -249,13 +250,13 @@ def _figures(settings, data, scores, maps, arrays, classifier):
         for part in ("test", "train")
     }
     figures["distances"] = distances_figure(
-        f"{name}: {line}", [{"same": arrays["same_pairs"], "different": arrays["different_pairs"]}], DISTANCE_BINS
+        f"{judged}: {line}", [{"same": arrays["same_pairs"], "different": arrays["different_pairs"]}], DISTANCE_BINS
     )
     figures["roc"] = roc_figure(
-        f"{name}: are two images of the same class?", [roc_curve(settings.loss, arrays, scores)]
+        f"{judged}: are two images of the same class?", [roc_curve(settings.loss, arrays, scores)]
     )
     figures["neighbors"] = strips_figure(
-        f"{name}: images and their nearest neighbours", [(settings.loss, arrays)], data.judged[1]
+        f"{judged}: images and their nearest neighbours", [(settings.loss, arrays)], data.judged[1]
     )
     figures["confusion"] = confusion_figure(
         f"{name}: {wrong.sum():,} of {len(wrong):,} test images wrong",

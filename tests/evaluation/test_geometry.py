@@ -23,7 +23,6 @@ def test_coincident_means_have_no_ratio():
     assert scores == pytest.approx({"intra_distance": 2, "inter_distance": 0, "distance_ratio": math.nan}, nan_ok=True)
 
 
-BINS = np.array([0.0, 1.5, 2.5, 3.5, 5.0])
 
 
 def neighbors_by_loops(points, coordinates, neighbors):
