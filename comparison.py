@@ -7,7 +7,7 @@ import pathlib
 import re
 import statistics
 
-from evaluation.significance import compare_with_baseline, interval
+from evaluation.significance import compare, interval
 from losses import LOSSES
 from options import as_given
 from run_folder import RunFolder
@@ -27,8 +27,8 @@ class Row:
         overrides: What differs from its defaults.
         runs: The finished `RunFolder`s.
         failed: Those that failed.
-        scores: Dict from a score to a dict from a unit to its value. The units are the seeds, or, of the open protocol,
-            the splits, each with the mean of its seeds.
+        scores: Dict from a score to a dict from a unit to a dict from a seed to the score's value. The units are what
+            an interval is over: the seeds, or of the open protocol the splits.
         seconds: Training time of each run.
     """
 
@@ -45,16 +45,20 @@ class Row:
         changes = ", ".join(f"{name}={as_given(value)}" for name, value in self.overrides.items())
         return f"{self.loss} ({changes})" if changes else self.loss
 
+    @property
+    def failures(self):
+        """The runs that failed, as text."""
+        return ", ".join(run.path.name.replace("-", " ") for run in self.failed)
+
     def interval(self, score):
         """Mean and 95 % interval of a score; None if the loss does not have it."""
-        values = list(self.scores.get(score, {}).values())
-        return interval(values) if values else None
+        means = [statistics.mean(values.values()) for values in self.scores.get(score, {}).values()]
+        return interval(means) if means else None
 
 
-def run_folder(dataset_path, settings):
+def run_folder(dataset_path, loss, split, seed):
     """The folder of a run inside the folder of its data set."""
-    split = "" if settings.split is None else f"split-{settings.split}-"
-    return RunFolder(pathlib.Path(dataset_path) / settings.loss / f"{split}seed-{settings.seed}")
+    return RunFolder(pathlib.Path(dataset_path) / loss / f"{'' if split is None else f'split-{split}-'}seed-{seed}")
 
 
 def baseline_folder(dataset_path, split=None):
@@ -88,12 +92,20 @@ class Results:
         quick = "QUICK · " if self.settings["quick"] else ""
         return f"{quick}{self.settings['dataset']}{', four classes unseen' if self.protocol == 'open' else ''}"
 
+    @property
+    def most_units(self):
+        """Seeds, or splits, that the loss with the most of them has finished."""
+        return max(len({_unit(run.settings) for run in row.runs}) for row in self.rows)
+
     def best(self, score):
-        """The losses with the best mean of a score, as shown with its digits; the raw pixels do not compete."""
+        """The losses with the best mean of a score, as shown with its digits.
+
+        The raw pixels do not compete, nor do losses that lack a seed or a split: they may lack the hardest.
+        """
         shown = {
             row.loss: float(SCORES[self.protocol][score].text(row.interval(score).mean))
             for row in self.rows
-            if row.loss != BASELINE and row.scores.get(score)
+            if row.loss != BASELINE and len(row.scores.get(score, {})) == self.most_units
         }
         better = SCORES[self.protocol][score].better
         if len(shown) < 2 or not better:
@@ -115,7 +127,7 @@ class Results:
         reference = trained.pop(REFERENCE, {})
         if len(reference) < 2:
             return {}
-        return {loss: c for loss, c in compare_with_baseline(reference, trained).items() if c.pairs >= 2}
+        return {loss: c for loss, c in compare(reference, trained).items() if c.pairs >= 2}
 
 
 def gather(dataset_path, settings=None):
@@ -141,8 +153,18 @@ def gather(dataset_path, settings=None):
             left_out[f"other settings: {difference}"].append(run.path)
         else:
             alike.append(run)
-    splits = sorted({run.settings["split"] for found in runs.values() for run in found}, key=str)
-    baselines = [run for split in splits if (run := baseline_folder(dataset_path, split)).metrics]
+    baselines = []
+    for split in sorted({run.settings["split"] for found in runs.values() for run in found}, key=str):
+        baseline = baseline_folder(dataset_path, split)
+        if baseline.metrics is None or baseline.settings is None:
+            continue
+        difference = _difference(
+            baseline.settings, settings, OWN_SETTINGS | (settings.keys() - baseline.settings.keys())
+        )
+        if difference:
+            left_out[f"other settings: {difference}"].append(baseline.path)
+        else:
+            baselines.append(baseline)
     rows = [_row(BASELINE, baselines)] if baselines else []
     rows += [_row(loss, runs[loss]) for loss in LOSSES if runs[loss]]
     return Results(pathlib.Path(dataset_path), settings, rows, dict(left_out))
@@ -151,18 +173,28 @@ def gather(dataset_path, settings=None):
 def _ended(dataset_path):
     """The runs that ended, in the order of splits and seeds, and what else lies in the folder, by reason."""
     ended, left_out = [], collections.defaultdict(list)
-    for path in sorted((p for p in dataset_path.iterdir() if p.is_dir() and p.name != BASELINE), key=str):
+    for path in sorted(_folders(dataset_path)):
+        if path.name == BASELINE:
+            continue
         if path.name not in LOSSES:
             left_out["no loss has that name"].append(path)
             continue
-        for run in map(RunFolder, sorted(path.iterdir(), key=_numbers)):
+        for run in map(RunFolder, sorted(_folders(path), key=_numbers)):
             if not (run.settings or {}).keys() >= OWN_SETTINGS:
                 left_out["no config.json of a run of this version"].append(run.path)
+            elif (run.metrics or {}).get("status") == "tuned":
+                continue
+            elif run.path != run_folder(dataset_path, *(run.settings[name] for name in ("loss", "split", "seed"))).path:
+                left_out["config.json is of another run"].append(run.path)
             elif run.metrics is None:
                 left_out["unfinished, or damaged since"].append(run.path)
             else:
                 ended.append(run)
     return ended, left_out
+
+
+def _folders(path):
+    return [inside for inside in path.iterdir() if inside.is_dir() and not inside.name.startswith(".")]
 
 
 def _numbers(path):
@@ -195,21 +227,21 @@ def _difference(settings, wanted, ignored):
 def _row(loss, runs):
     metrics = [run.metrics for run in runs]
     finished = [(run, m) for run, m in zip(runs, metrics, strict=True) if m["status"] == "finished"]
-    scores = collections.defaultdict(lambda: collections.defaultdict(list))
-    for _, m in finished:
+    scores = collections.defaultdict(lambda: collections.defaultdict(dict))
+    for run, m in finished:
         for name, value in m["test"].items():
             if value is not None:
-                scores[name][_unit(m)].append(value)
+                scores[name][_unit(run.settings)][run.settings.get("seed")] = value
     return Row(
         loss=loss,
         overrides=runs[0].settings.get("overrides", {}),
         runs=tuple(run for run, _ in finished),
         failed=tuple(run for run, m in zip(runs, metrics, strict=True) if m["status"] == "failed"),
-        scores={name: {unit: statistics.mean(v) for unit, v in values.items()} for name, values in scores.items()},
+        scores=scores,
         seconds=tuple(m["timing"]["train_seconds"] for _, m in finished if "train_seconds" in m["timing"]),
     )
 
 
-def _unit(metrics):
-    """What is paired between losses: the split, or where there is none the seed; the raw pixels have no seed."""
-    return metrics.get("seed", 0) if metrics["split"] is None else metrics["split"]
+def _unit(settings):
+    """What an interval is over: the splits, or where there are none the seeds; the raw pixels have no seed."""
+    return settings.get("seed") if settings["split"] is None else settings["split"]

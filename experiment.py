@@ -32,6 +32,7 @@ QUICK_TSNE_POINTS = 600
 TSNE_SEED = 0
 NEIGHBORS = 10
 STRIP = 8  # Neighbours shown of each query.
+UNSEEN_NOTE = "* classes never seen in training; MAP@R and 5-shot are of them, AUROC is of the others against them."
 INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
 
 
@@ -51,10 +52,10 @@ def run_baseline(settings, data, folder, command):
     pixels = {part: _pixels(split) for part, split in data.parts.items()}
     judgement = judge(data, pixels, None)
     points = {part: l2_normalize(found) for part, found in pixels.items()}
-    shown = _shown(data, points, settings)
-    maps, arrays = _maps(data, points, shown, settings)
+    selection = _selection(data, points, settings)
+    maps, arrays = _maps(data, points, selection, settings)
     kept = {name: array for name, array in judgement.arrays.items() if not name.endswith("_embeddings")}
-    save_arrays(folder.path / "embeddings.npz", **(shown | arrays | kept | _strips(data, points, shown)))
+    save_arrays(folder.path / "embeddings.npz", **(selection | arrays | kept | _strips(data, points, selection)))
     metrics = _facts(data, settings) | {"loss": "raw_pixels", "status": "finished"} | _results(judgement, maps)
     metrics["timing"] = {"total_seconds": time.perf_counter() - start}
     save_json(folder.path / "metrics.json", metrics)
@@ -165,7 +166,7 @@ def _mapped(data, points):
     return {"test": (data.shown[0], np.concatenate(tested)), "train": (data.train.labels, points["train"])}
 
 
-def _shown(data, points, settings):
+def _selection(data, points, settings):
     """Arrays of what every run shows: which images are mapped, the maps' first layouts, the queries of the strips."""
     arrays = {}
     for part, (labels, mapped) in _mapped(data, points).items():
@@ -176,14 +177,14 @@ def _shown(data, points, settings):
     return arrays
 
 
-def _maps(data, points, shown, settings, stage=lambda name: None):
+def _maps(data, points, selection, settings, stage=lambda name: None):
     """t-SNE of the sampled test and training images: the facts by part, and the arrays to save."""
     maps, arrays = {}, {}
     for part, (labels, mapped) in _mapped(data, points).items():
         stage(f"t-SNE of {part} images")
-        indices = shown[INDICES[part]]
-        coordinates, maps[part] = _map(mapped[indices], shown[f"tsne_{part}_layout"], settings)
-        arrays[f"tsne_{part}"] = rotated_to(coordinates, shown.get(f"tsne_{part}", coordinates))
+        indices = selection[INDICES[part]]
+        coordinates, maps[part] = _map(mapped[indices], selection[f"tsne_{part}_layout"], settings)
+        arrays[f"tsne_{part}"] = rotated_to(coordinates, selection.get(f"tsne_{part}", coordinates))
         arrays |= {INDICES[part]: indices, f"tsne_{part}_labels": labels[indices]}
     return maps, arrays
 
@@ -203,9 +204,6 @@ def _map(points, layout, settings):
     }
 
 
-UNSEEN_NOTE = "* classes never seen in training; MAP@R and 5-shot are of them, AUROC is of the others against them."
-
-
 def map_caption(facts):
     """What a t-SNE map was made with and how far to trust it, in one line."""
     return (
@@ -221,10 +219,10 @@ def _mistakes(data, predictions):
     return wrong
 
 
-def _strips(data, points, shown):
+def _strips(data, points, selection):
     """Arrays of some judged images and the nearest others: pictures `(k, 1 + STRIP, h, w, c)`, and their labels."""
     judged, _ = data.judged
-    queries, split = shown["queries"], data.parts[judged]
+    queries, split = selection["queries"], data.parts[judged]
     strips = np.concatenate([queries[:, None], neighbors(points[judged], queries, STRIP)], axis=1)
     return {"strip_images": split.images[strips], "strip_labels": split.labels[strips]}
 

@@ -100,12 +100,17 @@ def parse_options(arguments=None):
             parser.error("--tune judges by validation images of all classes: its values are for --protocol closed")
         if options.changes:
             parser.error("--tune tries the values itself: give it no --set")
-        options.losses, options.seeds = [options.tune], 1
+        if options.seeds > 1 or options.losses != list(DEFAULT_LOSSES):
+            parser.error("--tune takes its one loss and seed 0: give it no --losses and no --seeds")
+        options.losses = [options.tune]
     if options.epochs is None:
         options.epochs = QUICK_EPOCHS if options.quick else EPOCHS[options.dataset]
     try:
         options.overrides = parse_changes(options.changes)
-        _check_writable(options.runs)
+        if options.summarize:
+            _check_there(options.runs)
+        else:
+            _check_writable(options.runs)
     except ValueError as error:
         parser.error(str(error))
     options.splits = [None] if options.protocol == "closed" else list(range(1 if options.quick else SPLITS))
@@ -251,6 +256,11 @@ def _like(default, text, change):
     except ValueError:
         what = "a whole number" if kind is int else "a number"
         raise ValueError(f"--set {change}: takes {what}, as the default {default} is") from None
+
+
+def _check_there(folder):
+    if not folder.is_dir():
+        raise ValueError(f"--summarize: there is no folder {folder}. Give the folder of the results with --runs")
 
 
 def _check_writable(folder):

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from evaluation.classification import few_shot_accuracies, knn_accuracy, nearest_mean
-from evaluation.geometry import class_distances, geometry, spectrum
+from evaluation.geometry import class_distances, geometry
 from evaluation.open_set import open_set
 from evaluation.retrieval import retrieval
 from evaluation.significance import interval
@@ -64,7 +64,6 @@ def _judge_closed(data, embeddings, logits):
             "test_labels": labels,
             "test_predictions": _predictions(test, means, head),
             "class_means": means,
-            "spectrum": spectrum(test),
             **_pair_arrays(pairs),
         },
     )

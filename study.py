@@ -48,7 +48,7 @@ class Study:
         results = gather(self.path, dataclasses.asdict(self.settings[0]))
         if results.rows:
             report(results, terminal)
-        asked = {run_folder(self.path, settings).path for settings in self.settings}
+        asked = {_folder(self.path, settings).path for settings in self.settings}
         failed = any(run.path in asked for row in results.rows for run in row.failed)
         return status or int(failed)
 
@@ -75,7 +75,7 @@ class Study:
     def _run(self, settings, baseline, progress):
         name = f"{settings.loss} {settings.unit}"
         progress.start(name)
-        folder = run_folder(self.path, settings)
+        folder = _folder(self.path, settings)
         metrics = run(settings, self.data[settings.split], baseline, folder, self.command, progress)
         progress.finish(f"{name}: {_outcome(metrics)}")
         write_tables(gather(self.path, dataclasses.asdict(settings)))
@@ -95,7 +95,7 @@ def plan_study(options, command, terminal):
     _check(settings, data)
     path = options.path
     path.mkdir(exist_ok=True)
-    done = [s for s in settings if run_folder(path, s).is_done(dataclasses.asdict(s), options.overwrite)]
+    done = [s for s in settings if _folder(path, s).is_done(dataclasses.asdict(s), options.overwrite)]
     baselines_done = {
         split
         for split in data
@@ -116,6 +116,10 @@ def load(options, terminal):
     return {split: hold_out(data, classes[split]) for split in options.splits}
 
 
+def _folder(path, settings):
+    return run_folder(path, settings.loss, settings.split, settings.seed)
+
+
 def _first(settings, split):
     """Any settings of a split: what its baseline needs is the same in all."""
     return next(s for s in settings if s.split == split)
@@ -123,7 +127,7 @@ def _first(settings, split):
 
 def _check(settings, data):
     """Builds every loss once, so that a bad argument is found before anything is trained."""
-    for s in settings:
+    for s in {s.loss: s for s in settings}.values():
         try:
             LOSSES[s.loss](data[s.split].num_classes, s.embedding_dim, **s.overrides)
         except ValueError as error:
@@ -154,18 +158,26 @@ def summarize(runs, terminal):
     Raises:
         ValueError: If there is no finished run.
     """
-    found = [results for path in sorted(runs.iterdir()) if path.is_dir() and (results := gather(path)).rows]
-    if not found:
-        raise ValueError(f"--summarize: no finished run of this version in {runs}")
+    found = [gather(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
     for results in found:
-        report(results, terminal)
+        if results.rows:
+            report(results, terminal)
+        else:
+            say_left_out(results, terminal)
+    if not any(results.rows for results in found):
+        raise ValueError(f"--summarize: no finished run of this version in {runs}")
     return 0
+
+
+def say_left_out(results, terminal):
+    for reason, paths in results.left_out.items():
+        terminal.say(f"Left out, {reason}: {', '.join(map(str, paths))}")
 
 
 def report(results, terminal):
     """Writes the comparison, prints its table and where to look."""
-    write_tables(results)
     draw(results)
+    write_tables(results)
     scores = SCORES[results.protocol]
     best = {name: results.best(name) for name in SHORT[results.protocol]}
     lines = [
@@ -176,8 +188,7 @@ def report(results, terminal):
     ]
     headers = ["loss", *(scores[name].short for name in best), "train\ns"]
     terminal.results(f"{results.title}, test images", headers, lines)
-    for reason, paths in results.left_out.items():
-        terminal.say(f"Left out, {reason}: {', '.join(map(str, paths))}")
+    say_left_out(results, terminal)
     terminal.say(
         f"* best of its column. All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png\n"
         f"TensorBoard: tensorboard --logdir {results.path.parent}"
@@ -185,5 +196,4 @@ def report(results, terminal):
 
 
 def _name(row):
-    failed = ", ".join(run.path.name.replace("-", " ") for run in row.failed)
-    return f"{row.name} ({failed} FAILED)" if failed else row.name
+    return f"{row.name} ({row.failures} FAILED)" if row.failed else row.name

@@ -39,18 +39,19 @@ class Terminal:
             f"{len(split):,} {name}"
             for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
         )
-        seeds = len({s.seed for s in settings})
+        seeds, splits = len({s.seed for s in settings}), len({s.split for s in settings})
         quick = "QUICK: a first look on part of the data, not a result\n" if first.quick else ""
         self.say(
             f"{quick}data       {data.name}: {sizes} images, {data.num_classes} classes\n"
-            f"losses     {losses}; {seeds} seed{'s' * (seeds > 1)}, {first.epochs} epoch{'s' * (first.epochs > 1)}\n"
+            f"losses     {losses}; {_count(seeds, 'seed')}, {_count(first.epochs, 'epoch')}\n"
+            f"{_protocol(data, splits)}"
             f"network    {first.model}, {first.embedding_dim}-dimensional embedding\n"
             f"precision  {first.precision}: {reason}\n"
             f"device     {device()}\n"
             f"results    {dataset_path}"
         )
         for run in done:
-            self.say(f"skipping {run.loss} seed {run.seed}: done before with these settings (--overwrite repeats it)")
+            self.say(f"skipping {run.loss} {run.unit}: done before with these settings (--overwrite repeats it)")
 
     def progress(self, runs, batches):
         """A `LiveProgress` over some runs of so many batches each."""
@@ -72,6 +73,18 @@ class Terminal:
         for row in rows:
             table.add_row(*(_marked(text, best) for text, best in row))
         self.console.print(table, soft_wrap=False)
+
+
+def _count(number, noun):
+    return f"{number} {noun}{'s' * (number > 1)}"
+
+
+def _protocol(data, splits):
+    """A line on the classes held out, if any are."""
+    if "unknown" not in data.parts:
+        return ""
+    held_out = len(data.unknown_names)
+    return f"protocol   open: {held_out} classes held out, in {_count(splits, 'split')}; the images are the first's\n"
 
 
 def _marked(text, best):

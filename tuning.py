@@ -1,10 +1,10 @@
 """A small, equal search for every loss over the numbers it takes, judged by validation images alone."""
 
 import dataclasses
-import math
 import pathlib
 
-from sklearn.model_selection import ParameterSampler
+import numpy as np
+from sklearn.model_selection import ParameterGrid
 
 from data import Batches
 from losses import LOSSES
@@ -15,6 +15,7 @@ from training import Failure, train
 
 FACTORS = (0.25, 0.5, 1, 2, 4)
 WHOLE_NUMBERS = (1, 2, 3, 4, 5)
+GUARD = 1e-4  # Smaller numbers keep a logarithm finite.
 DRAWS = 1000  # Of which those that the loss accepts are tried, up to the number of trials.
 
 
@@ -34,7 +35,9 @@ def candidates(loss):
     alone = [f"{term}_weight" for term in terms if term == "softmax" or len(terms) == 1]
     values = {}
     for name, default in LOSSES[loss].options().items():
-        if name in alone or isinstance(default, bool) or not isinstance(default, int | float) or default == 0:
+        if isinstance(default, bool) or not isinstance(default, int | float):
+            continue
+        if name in alone or default < GUARD:
             continue
         values[name] = WHOLE_NUMBERS if isinstance(default, int) else tuple(factor * default for factor in FACTORS)
     if not values:
@@ -48,13 +51,14 @@ def draw_trials(loss, count, num_classes, embedding_dim):
     The same arguments draw the same trials.
     """
     values = candidates(loss)
-    possible = math.prod(map(len, values.values()))
+    grid = ParameterGrid(values)
+    drawn = np.random.default_rng(0).choice(len(grid), min(len(grid), DRAWS), replace=False)
     defaults = {name: LOSSES[loss].options()[name] for name in values}
     trials = [{}]
-    for drawn in ParameterSampler(values, min(possible, DRAWS), random_state=0):
+    for point in map(grid.__getitem__, drawn.tolist()):
         if len(trials) == count:
             break
-        overrides = {name: value for name, value in sorted(drawn.items()) if value != defaults[name]}
+        overrides = {name: value for name, value in sorted(point.items()) if value != defaults[name]}
         if overrides and _accepted(loss, num_classes, embedding_dim, overrides):
             trials.append(overrides)
     return trials
@@ -108,6 +112,7 @@ class Tuning:
 
     Args:
         path: Folder of the trials.
+        asked: Number of trials asked for.
         trials: Dict from the `RunFolder` of each trial to its `Settings`.
         done: The folders whose trial is there.
         data: `Dataset`.
@@ -115,6 +120,7 @@ class Tuning:
     """
 
     path: pathlib.Path
+    asked: int
     trials: dict
     done: set
     data: object
@@ -144,6 +150,8 @@ class Tuning:
         if best is None:
             terminal.error(f"every trial failed; see {self.path}")
             return 1
+        if len(metrics) < self.asked:
+            terminal.say(f"{len(metrics)} trials instead of {self.asked}: there are no more values to try.")
         flags = " ".join(f"--set {best['loss']}.{name}={as_given(value)}" for name, value in best["overrides"].items())
         terminal.say(f"Best of {len(metrics)} on the validation images: {flags or 'the defaults'}")
         return 0
@@ -167,7 +175,7 @@ def plan_tuning(options, command, terminal):
     }
     done = {folder for folder, s in trials.items() if folder.is_done(dataclasses.asdict(s), options.overwrite)}
     path.mkdir(parents=True, exist_ok=True)
-    return Tuning(path, trials, done, data, command)
+    return Tuning(path, options.trials, trials, done, data, command)
 
 
 def _outcome(metrics):

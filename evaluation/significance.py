@@ -27,13 +27,13 @@ def interval(values):
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """One loss against the baseline on the runs that both have.
+    """One loss against a reference on the runs that both have.
 
     Args:
         difference: `Interval` of the paired differences.
         p: Two-sided p-value of the paired t-test, after Holm's correction over all losses compared; NaN where
             there are fewer than two pairs.
-        pairs: Number of pairs.
+        pairs: Number of units that both have.
     """
 
     difference: Interval
@@ -46,12 +46,13 @@ class Comparison:
         return bool(self.p <= 1 - CONFIDENCE)
 
 
-def compare_with_baseline(baseline, others):
-    """Compares some losses with a baseline, run by run: the runs of a pair share weights, batches and split.
+def compare(reference, others):
+    """Compares some losses with a reference, run by run: the runs of a pair share weights, batches and split.
 
     Args:
-        baseline: Dict from a run's key, such as its seed, to a score.
-        others: Dict from a loss to such a dict. Runs that the baseline lacks are not compared.
+        reference: Dict from a unit, such as a seed, to a dict from a run of that unit to its score.
+        others: Dict from a loss to such a dict. Runs that the reference lacks are not compared; the differences of
+            a unit count as one, by their mean.
 
     Returns:
         Dict from a loss to its `Comparison`; losses without a pair are left out. The chance that any of
@@ -60,19 +61,27 @@ def compare_with_baseline(baseline, others):
     Reference:
         Holm, A simple sequentially rejective multiple test procedure, 1979.
     """
-    differences = {
-        loss: np.array([scores[key] - baseline[key] for key in sorted(scores.keys() & baseline.keys())])
-        for loss, scores in others.items()
-    }
+    differences = {loss: _differences(reference, scores) for loss, scores in others.items()}
     differences = {loss: values for loss, values in differences.items() if len(values)}
     corrected = dict(zip(differences, holm([_p_value(values) for values in differences.values()]), strict=True))
     return {loss: Comparison(interval(values), corrected[loss], len(values)) for loss, values in differences.items()}
 
 
+def _differences(reference, scores):
+    """The mean difference of each unit that both have a common run of."""
+    means = []
+    for unit in sorted(scores.keys() & reference.keys()):
+        runs = sorted(scores[unit].keys() & reference[unit].keys())
+        if runs:
+            means.append(np.mean([scores[unit][run] - reference[unit][run] for run in runs]))
+    return np.array(means)
+
+
 def _p_value(differences):
     if len(differences) < 2:
         return np.nan
-    if np.ptp(differences) == 0:  # As with a few runs one image apart each: nothing is known of the noise.
+    # As with a few runs one image apart each: but for rounding they are equal, and nothing is known of the noise.
+    if np.ptp(differences) <= 1e-9:
         return 1.0
     return float(stats.ttest_1samp(differences, 0).pvalue)
 

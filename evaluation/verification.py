@@ -78,7 +78,7 @@ class Pairs:
         """
         counts = []
         for distances in (self.same, self.different):
-            below = np.searchsorted(distances, bins[1:-1])
+            below = np.searchsorted(distances, bins[1:-1].astype(distances.dtype))
             counts.append(np.diff(below, prepend=0, append=len(distances)))
         return tuple(counts)
 

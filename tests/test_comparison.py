@@ -1,17 +1,22 @@
 """Comparing run folders: which runs, which is best, what is left out and why, and what is more than chance."""
 
 import json
+import shutil
+from types import SimpleNamespace
 
 import pytest
 from run_folders import SETTINGS, write_run
 
 from comparison import Results, Row, gather
+from evaluation.significance import interval
+
+RUNS = [SimpleNamespace(settings=SETTINGS | {"seed": seed}) for seed in range(9)]
 
 
 def row(loss, **scores):
     """A `Row` whose scores are given as lists over seeds."""
-    by_seed = {name: dict(enumerate(values)) for name, values in scores.items()}
-    return Row(loss, {}, (), (), by_seed, ())
+    by_seed = {name: {seed: {seed: value} for seed, value in enumerate(values)} for name, values in scores.items()}
+    return Row(loss, {}, RUNS[: max(map(len, scores.values()), default=0)], (), by_seed, ())
 
 
 def results(*rows, protocol="closed"):
@@ -35,7 +40,7 @@ def test_the_best_is_the_largest_number_not_the_last_in_the_alphabet():
 
 
 def test_the_smallest_distance_ratio_is_best_and_equal_means_are_both_best():
-    softmax, center = row("softmax", distance_ratio=[0.2]), row("center", distance_ratio=[0.1, 0.1])
+    softmax, center = row("softmax", distance_ratio=[0.2, 0.2]), row("center", distance_ratio=[0.1, 0.1])
     assert results(softmax, center).best("distance_ratio") == {"center"}
     both = results(softmax, center, row("triplet", distance_ratio=[0.0, 0.2]))
     assert both.best("distance_ratio") == {"center", "triplet"}
@@ -118,7 +123,7 @@ def test_a_failed_run_is_counted_and_shown(folder):
     found = gather(folder, SETTINGS).rows[1]
     assert [run.path.name for run in found.runs] == ["seed-0"]
     assert [run.path.name for run in found.failed] == ["seed-1"]
-    assert found.scores["map_at_r"] == {0: 0.5}
+    assert found.scores["map_at_r"] == {0: {0: 0.5}}
 
 
 def test_a_lost_baseline_is_no_row(tmp_path):
@@ -132,8 +137,12 @@ def test_seeds_of_a_split_are_averaged_and_splits_are_paired(tmp_path):
         for seed in (0, 1):
             write_run(tmp_path, protocol="open", split=split, seed=seed, score=0.2 * split + 0.1 * seed)
     rows = gather(tmp_path).rows
-    assert rows[0].scores["open_auroc"] == {0: 0.1, 1: 0.1, 2: 0.1}
-    assert rows[1].scores["open_auroc"] == pytest.approx({0: 0.05, 1: 0.25, 2: 0.45})
+    assert rows[0].interval("open_auroc").mean == pytest.approx(0.1)
+    assert [*rows[1].scores["open_auroc"]] == [0, 1, 2]
+    assert rows[1].scores["open_auroc"][2] == pytest.approx({0: 0.4, 1: 0.5})
+    expected = interval([0.05, 0.25, 0.45])
+    assert rows[1].interval("open_auroc").mean == pytest.approx(expected.mean)
+    assert rows[1].interval("open_auroc").half_width == pytest.approx(expected.half_width)
 
 
 def test_losses_are_compared_with_softmax_seed_by_seed():
@@ -154,3 +163,32 @@ def test_one_seed_of_softmax_compares_nothing():
     assert one.against_softmax("map_at_r") == {}
     none = results(row("ring", map_at_r=[0.5, 0.6]), row("center", map_at_r=[0.1, 0.2]))
     assert none.against_softmax("map_at_r") == {}
+
+
+def test_a_loss_that_lacks_a_seed_is_not_the_best():
+    whole, part = row("softmax", map_at_r=[0.5, 0.6]), row("center", map_at_r=[0.9])
+    assert results(whole, part, row("ring", map_at_r=[0.4, 0.5])).best("map_at_r") == {"softmax"}
+
+
+@pytest.mark.parametrize("copied_to", ["center/seed-0-old", "center/backup", "center/seed-1", "ring/seed-0"])
+def test_a_folder_that_holds_another_run_than_its_name_says_is_left_out(folder, copied_to):
+    shutil.copytree(write_run(folder, "center"), folder / copied_to)
+    found = gather(folder, SETTINGS)
+    assert names(found) == ["raw_pixels", "center"]
+    assert len(found.rows[1].runs) == 1
+    assert found.left_out == {"config.json is of another run": [folder / copied_to]}
+
+
+def test_a_baseline_of_other_settings_is_left_out(folder):
+    write_run(folder, epochs=2)
+    config = folder / "raw_pixels" / "config.json"
+    config.write_text(json.dumps({"settings": {"dataset": "digits", "split": None, "quick": True}}))
+    found = gather(folder, SETTINGS)
+    assert names(found) == ["softmax"]
+    assert found.left_out == {"other settings: quick true instead of false": [folder / "raw_pixels"]}
+
+
+def test_trials_of_tuning_are_no_runs(tmp_path):
+    write_run(tmp_path, "center", status="tuned", name="trial-0")
+    found = gather(tmp_path)
+    assert (found.rows, found.left_out) == ([], {})

@@ -278,6 +278,7 @@ def test_tuning_tries_the_defaults_first_keeps_its_trials_and_prints_the_flags(t
     assert trials[0]["overrides"] == {}
     assert all("test" not in trial for trial in trials)
     best = max(trials, key=lambda trial: trial["validation_map_at_r"])
+    assert main(["--summarize", "--runs", str(tmp_path)]) == 2  # Trials are no runs.
     flags = " ".join(f"--set center.{name}={value:g}" for name, value in best["overrides"].items())
     assert f"Best of 3 on the validation images: {flags or 'the defaults'}" in output
     before = contents(tmp_path)

@@ -69,7 +69,12 @@ def test_the_open_protocol_trains_every_loss_on_every_split():
 
 @pytest.mark.parametrize(
     ("flags", "message"),
-    [("--protocol open", "--protocol closed"), ("--set center.center_rate=0.1", "give it no --set")],
+    [
+        ("--protocol open", "--protocol closed"),
+        ("--set center.center_rate=0.1", "give it no --set"),
+        ("--seeds 2", "no --seeds"),
+        ("--losses center ring", "no --losses"),
+    ],
 )
 def test_what_tuning_cannot_go_with_is_refused(flags, message, capsys):
     with pytest.raises(SystemExit):
@@ -190,3 +195,10 @@ def test_results_under_a_file_are_refused(tmp_path, capsys):
 def test_a_precision_asked_for_is_taken_as_it_is():
     settings, reason = make_settings(parse_options(["--precision", "float32"]))
     assert (settings[0].precision, reason) == ("float32", "as asked")
+
+
+def test_a_folder_that_is_not_there_is_not_summarized_nor_made(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["--summarize", "--runs", str(tmp_path / "rnus")])
+    assert "there is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "rnus").exists()

@@ -1,8 +1,10 @@
 """The tables and sentences of a data set, and that they follow the run folders."""
 
 import csv
+import json
 
 import pytest
+from matplotlib.figure import Figure
 from run_folders import SETTINGS, write_run
 
 from comparison import gather
@@ -89,6 +91,59 @@ def test_a_loss_earns_a_sentence_of_what_is_more_than_chance_and_what_is_not(fol
     assert f"- **triplet**: not distinguishable from softmax in {alike}. 1 of 4 runs failed.\n" in text
     assert "| **+0.2100 ± 0.0248** |" in text
     assert "| +0.0000 ± 0.0248 |" in text
+
+
+def test_a_score_that_no_loss_has_is_no_column_of_the_picture(folder):
+    for seed in (0, 1):
+        path = write_run(folder, "triplet_only", seed=seed)
+        metrics = json.loads((path / "metrics.json").read_text())
+        metrics["test"]["head_accuracy"] = None
+        (path / "metrics.json").write_text(json.dumps(metrics))
+    draw(gather(folder, SETTINGS))
+    assert (folder / "comparison_scores.png").stat().st_size > 0
+
+
+def test_open_pictures_show_one_split_and_leave_out_what_failed_on_it(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        "summary.roc_figure", lambda title, curves: drawn.update(title=title, curves=curves) or Figure()
+    )
+    for loss in ("raw_pixels", "softmax", "center", "triplet"):
+        for split in (0, 1):
+            status = "failed" if (loss, split) == ("center", 0) else "finished"
+            write_run(tmp_path, loss, status=status, protocol="open", split=split, score=0.5 + split / 10)
+    draw(gather(tmp_path))
+    assert "(split 1)" in drawn["title"]
+    assert [curve["name"] for curve in drawn["curves"]] == ["raw pixels", "softmax", "center", "triplet"]
+    assert {curve["eer"] for curve in drawn["curves"]} == {0.6}
+
+
+def test_nothing_is_drawn_of_nothing(tmp_path):
+    write_run(tmp_path, status="failed")
+    draw(gather(tmp_path))
+    assert list(tmp_path.glob("*.png")) == []
+
+
+def test_a_summary_links_the_pictures_that_there_are(folder):
+    write_run(folder)
+    assert ".png" not in summary(gather(folder, SETTINGS))
+    draw(gather(folder, SETTINGS))
+    assert summary(gather(folder, SETTINGS)).count(".png") == len(PICTURES)
+
+
+def test_a_loss_that_mostly_failed_is_told(folder):
+    for seed in (0, 1, 2):
+        for loss, failing in (("softmax", ()), ("center", ()), ("triplet", (1, 2))):
+            status = "failed" if seed in failing else "finished"
+            write_run(folder, loss, seed=seed, status=status, score=0.4 + seed / 100)
+    text = summary(gather(folder, SETTINGS))
+    assert "- **triplet**: 2 of 3 runs failed; too few are left to compare.\n" in text
+
+
+def test_pictures_are_drawn_where_every_loss_failed(folder):
+    write_run(folder, status="failed")
+    draw(gather(folder, SETTINGS))
+    assert (folder / "comparison_tsne.png").stat().st_size > 0
 
 
 def test_pictures_are_drawn_from_the_run_folders_alone(folder):

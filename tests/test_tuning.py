@@ -59,6 +59,14 @@ def test_a_loss_without_numbers_is_refused(loss):
         candidates(loss)
 
 
+def test_trials_are_spread_over_all_values():
+    trials = draw_trials("center", 8, 10, 4)[1:]
+    for name, values in candidates("center").items():
+        tried = [trial[name] for trial in trials if name in trial]
+        assert len(set(tried)) >= 3
+        assert min(tried) < np.median(values) < max(tried)
+
+
 def test_fewer_values_than_trials_are_each_tried_once():
     assert len(draw_trials("triplet_only", 50, 10, 4)) == len(FACTORS)
 

@@ -10,11 +10,12 @@ from .style import BASELINE, INK, LETTER, MUTED, REFERENCE, SAME, is_loss, page,
 
 LINE, GAP = 0.15, 0.7  # Inches of a line of a label; lines between two losses.
 COLUMN, LABEL_SIZE = 2.1, 8.5  # Inches of a column; points.
-NARROWEST = 6.4  # Inches that the key takes.
+NARROWEST = 7.2  # Inches that the key takes.
 NOTE = (
     "Dots are means over seeds, bars their 95 % intervals; a single seed has no bar, a loss without such a score no "
     "dot. Arrows point to raw pixels beyond the scale of the losses."
 )
+UNDECIDED = "not distinguishable, or too few runs"
 DOT = {"marker": "o", "markersize": 5.5, "markeredgewidth": 1.4}
 
 
@@ -26,7 +27,7 @@ def intervals_figure(title, columns, rows):
         columns: List of dicts, one per score: `name`; `text`, a function from a number on its scale to text.
         rows: List of dicts, from top to bottom: `name`; `intervals`, for each column an `Interval` of
             `evaluation.significance`, or None; `distinguishable`, for each column whether the difference from
-            softmax is; `failed`, names of the runs that failed.
+            softmax is; `failed`, the runs that failed, as text.
 
     Raises:
         ValueError: If a row has not an interval for each column, or no loss has a column's score.
@@ -50,7 +51,7 @@ def intervals_figure(title, columns, rows):
 
 def _label(row):
     name = wrapped(row["name"], 36)
-    return f"{name}\nfailed: {', '.join(row['failed'])}" if row["failed"] else name
+    return f"{name}\nfailed: {row['failed']}" if row["failed"] else name
 
 
 def _draw_column(axes, column, rows, places, number):
@@ -115,7 +116,15 @@ def _draw_arrow(axes, place, at_right, number):
 def _draw_key(figure, note):
     handles = [
         Line2D([], [], linestyle="", color=SAME, label=f"distinguishable from {REFERENCE}", **DOT),
-        Line2D([], [], linestyle="", color=SAME, markerfacecolor="white", label="not distinguishable", **DOT),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            color=SAME,
+            markerfacecolor="white",
+            label="not distinguishable, or too few runs to say",
+            **DOT,
+        ),
         Line2D([], [], color=INK, linewidth=1, label=f"mean of {REFERENCE}"),
     ]
     legend = figure.legend(

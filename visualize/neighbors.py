@@ -11,7 +11,7 @@ from .style import INK, LETTER, MARK, MUTED, page, wrapped
 WIDTH_OF_ONE, WIDTH = 7.5, 10.5  # Inches of the page, for one embedding and for several.
 MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side, or the page would be too long.
 GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in sides of an image.
-NOTE = "Left: a test image; then its nearest neighbours among all other test images, the nearest first. Framed: "
+NOTE = "Left: a test image; then its nearest neighbours among the other test images, the nearest first. Framed: "
 
 
 def neighbors_figure(title, rows, queries, images, labels, class_names):

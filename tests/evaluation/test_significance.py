@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from evaluation.significance import Interval, compare_with_baseline, holm, interval
+from evaluation.significance import Interval, compare, holm, interval
 
 RUNS = 2000
 
@@ -16,9 +16,18 @@ def seeds(rng, means, runs, common=1.0, own=0.5):
     return means + rng.normal(0, common, runs) + rng.normal(0, own, (len(means), runs))
 
 
+def units(scores):
+    """Units of one run each."""
+    return {unit: {0: score} for unit, score in scores.items()}
+
+
+def compared(reference, **others):
+    return compare(units(reference), {loss: units(scores) for loss, scores in others.items()})
+
+
 def comparisons(scores):
     by_seed = [dict(enumerate(row)) for row in scores]
-    return compare_with_baseline(by_seed[0], {f"loss {i}": row for i, row in enumerate(by_seed[1:])})
+    return compared(by_seed[0], **{f"loss {i}": row for i, row in enumerate(by_seed[1:])})
 
 
 def test_interval_by_the_table_of_t():
@@ -47,7 +56,7 @@ def test_holm_leaves_out_what_was_not_tested():
 
 
 def test_a_comparison_by_hand():
-    found = compare_with_baseline({0: 1.0, 1: 2.0, 2: 3.0}, {"better": {2: 3.6, 0: 1.5, 1: 2.4}})["better"]
+    found = compared({0: 1.0, 1: 2.0, 2: 3.0}, better={2: 3.6, 0: 1.5, 1: 2.4})["better"]
     # Differences 0.5, 0.4, 0.6: t = 0.5 / (0.1 / sqrt(3)) = 8.66, p = 0.0131 with two degrees of freedom.
     assert found.difference.mean == pytest.approx(0.5)
     assert found.difference.half_width == pytest.approx(4.303 * 0.1 / math.sqrt(3), abs=1e-3)
@@ -57,25 +66,34 @@ def test_a_comparison_by_hand():
 
 
 def test_only_runs_that_both_have_are_paired():
-    found = compare_with_baseline({0: 1.0, 1: 2.0, 3: 0.0}, {"a": {1: 2.5, 2: 9.0, 3: 1.0}, "b": {7: 1.0}})
+    found = compared({0: 1.0, 1: 2.0, 3: 0.0}, a={1: 2.5, 2: 9.0, 3: 1.0}, b={7: 1.0})
     assert found.keys() == {"a"}
     assert found["a"].pairs == 2
     assert found["a"].difference.mean == pytest.approx(0.75)
 
 
 def test_one_pair_is_never_distinguishable():
-    found = compare_with_baseline({0: 1.0}, {"a": {0: 99.0}})["a"]
+    found = compared({0: 1.0}, a={0: 99.0})["a"]
     assert found.difference == Interval(98.0, pytest.approx(math.nan, nan_ok=True))
     assert not found.distinguishable
 
 
-@pytest.mark.parametrize("step", [0.0, 0.0001])
-def test_differences_without_spread_are_not_distinguishable(step):
-    """As accuracies have with few runs: each one image apart, which says nothing of the noise."""
-    baseline = {0: 0.75, 1: 0.5}
-    found = compare_with_baseline(baseline, {"a": {seed: score + step for seed, score in baseline.items()}})["a"]
+@pytest.mark.parametrize("images", [0, 2])
+@pytest.mark.parametrize("right", [(9914, 9901), (9936, 9941, 9928), (7500, 5000)])
+def test_differences_without_spread_are_not_distinguishable(images, right):
+    """As accuracies have with few runs: each so many images apart, which says nothing of the noise."""
+    reference, other = ({run: (count + more) / 10_000 for run, count in enumerate(right)} for more in (0, images))
+    found = compared(reference, a=other)["a"]
     assert found.p == 1
     assert not found.distinguishable
+
+
+def test_runs_of_a_unit_are_paired_before_they_are_averaged():
+    reference = {0: {0: 0.1, 1: 0.9}, 1: {0: 0.2, 1: 0.8}, 2: {0: 0.5}}
+    alike = {0: {0: 0.1}, 1: {0: 0.2, 1: 0.8}, 2: {1: 0.7}}  # A run of 0 failed, and none of 2 is common.
+    found = compare(reference, {"a": alike})["a"]
+    assert found.difference == Interval(0.0, 0.0)
+    assert found.pairs == 2
 
 
 @pytest.mark.parametrize("runs", [3, 5])

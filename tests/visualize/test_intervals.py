@@ -12,7 +12,7 @@ ACCURACY = {"name": "5-NN", "text": "{:.2%}".format}
 RATIO = {"name": "intra/inter", "text": "{:.3f}".format}
 
 
-def row(name, *intervals, distinguishable=False, failed=()):
+def row(name, *intervals, distinguishable=False, failed=""):
     distinguishable = [distinguishable] * len(intervals)
     return {"name": name, "intervals": intervals, "distinguishable": distinguishable, "failed": failed}
 
@@ -104,7 +104,7 @@ def test_a_loss_without_a_score_has_no_dot():
 
 
 def test_failed_seeds_are_told_beside_the_name():
-    figure = intervals_figure("title", [ACCURACY], [SOFTMAX, row("circle", None, failed=("seed 1", "seed 2"))])
+    figure = intervals_figure("title", [ACCURACY], [SOFTMAX, row("circle", None, failed="seed 1, seed 2")])
     assert "circle\nfailed: seed 1, seed 2" in words(figure)
 
 
@@ -135,7 +135,7 @@ def comparison(count, columns):
             name,
             *(Interval(rng.uniform(0.97, 0.99), rng.choice([np.nan, 0.003])) for _ in range(columns)),
             distinguishable=bool(rng.random() < 0.5),
-            failed=("seed 1", "seed 2") if name.endswith("=6)") else (),
+            failed="seed 1, seed 2" if name.endswith("=6)") else "",
         )
         for name in loss_names(count)
     ]
