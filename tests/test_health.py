@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from small_network import small_network  # noqa: F401
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from data import load_dataset, part_of
@@ -25,6 +26,9 @@ SIGNS = {
     "exponential_triplet_center": {"val_center_distance", "val_center_drift", "val_active_fraction"},
 }
 OPTIONAL = set.union(*SIGNS.values())
+
+
+pytestmark = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture(scope="module")

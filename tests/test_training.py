@@ -5,12 +5,15 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from small_network import small_network  # noqa: F401
 
 import training
 from data import load_dataset, part_of
 from health import SETTLING_STEPS
 from models import embed
 from training import Failure, Settings, build, choose_precision, train
+
+any_network = pytest.mark.usefixtures("small_network")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +49,7 @@ def test_every_loss_starts_from_the_same_network_and_head(digits):
             np.testing.assert_array_equal(first, other, err_msg=loss)
 
 
+@any_network
 def test_the_same_seed_trains_the_same_embeddings_and_another_seed_others(digits, tmp_path):
     runs = []
     for number, seed in enumerate((0, 0, 1)):
@@ -57,6 +61,7 @@ def test_the_same_seed_trains_the_same_embeddings_and_another_seed_others(digits
     assert np.abs(runs[0] - runs[2]).max() > 0.01
 
 
+@any_network
 def test_history_has_every_term_score_and_the_learning_rate_for_each_epoch(digits, tmp_path):
     recorder = Recorder()
     train(settings("center"), digits, tmp_path, recorder)
@@ -70,6 +75,7 @@ def test_history_has_every_term_score_and_the_learning_rate_for_each_epoch(digit
     assert [number for number, _ in recorder.epochs] == [1, 2]
 
 
+@any_network
 def test_the_learning_rate_warms_up_and_falls_to_0(digits, tmp_path):
     recorder = Recorder()
     train(dataclasses.replace(settings(), epochs=10), digits, tmp_path, recorder)
@@ -79,6 +85,7 @@ def test_the_learning_rate_warms_up_and_falls_to_0(digits, tmp_path):
     assert rates[-1] < 0.0002
 
 
+@any_network
 def test_the_best_epoch_on_validation_is_kept(digits, tmp_path):
     recorder = Recorder()
     run = dataclasses.replace(settings(learning_rate=0.05), epochs=6)
@@ -93,6 +100,7 @@ def test_the_best_epoch_on_validation_is_kept(digits, tmp_path):
     assert kept["map_at_r"] == pytest.approx(max(scores), abs=1e-6)
 
 
+@any_network
 def test_a_diverging_run_is_stopped_and_named_with_remedies(digits, tmp_path):
     with pytest.raises(Failure, match=r"diverged.*epoch 1.*--learning-rate"):
         train(settings(learning_rate=1e30), digits, tmp_path, Recorder())
@@ -119,6 +127,7 @@ def test_a_run_collapsed_to_one_point_is_named_with_remedies(digits, tmp_path):
         train(dataclasses.replace(run, epochs=60), digits, tmp_path, Recorder())
 
 
+@any_network
 def test_a_loss_that_stays_at_its_margin_is_named(digits, tmp_path):
     """Distances far below the margin: the loss is the margin, and the learning rate too small to change that."""
     run = settings("triplet", overrides={"softmax_weight": 0.0, "margin": 1e6, "normalize": False})
@@ -126,6 +135,7 @@ def test_a_loss_that_stays_at_its_margin_is_named(digits, tmp_path):
         train(dataclasses.replace(run, learning_rate=1e-12, epochs=27), digits, tmp_path, Recorder())
 
 
+@any_network
 def test_a_healthy_run_is_no_failure(digits, tmp_path):
     run = dataclasses.replace(settings("triplet"), epochs=30)
     train(run, digits, tmp_path, Recorder())
@@ -149,6 +159,7 @@ def test_precision_auto_follows_the_processor_and_says_why(flags, policy, told, 
     assert told in reason
 
 
+@any_network
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_the_policy_asked_for_is_the_one_the_network_computes_in(policy, digits, tmp_path):
     model, _ = train(settings(precision=policy), digits, tmp_path, Recorder())

@@ -23,8 +23,6 @@ def test_coincident_means_have_no_ratio():
     assert scores == pytest.approx({"intra_distance": 2, "inter_distance": 0, "distance_ratio": math.nan}, nan_ok=True)
 
 
-
-
 def neighbors_by_loops(points, coordinates, neighbors):
     kept = [
         len(set(ranked(points, i)[:neighbors]) & set(ranked(coordinates, i)[:neighbors])) for i in range(len(points))
