@@ -270,7 +270,7 @@ def _scores_figure(title, results):
         }
         for row in results.rows
     ]
-    return intervals_figure(title, columns, rows)
+    return intervals_figure(title, columns, rows, UNITS[results.protocol])
 
 
 def _roc_figure(title, runs):

@@ -23,6 +23,7 @@ pytestmark = pytest.mark.xdist_group("main")  # They share what takes long to ma
 
 LOSSES = ("softmax", "center", "triplet", "triplet_center")
 FAST = ("--dataset", "digits", "--epochs", "2", "--tsne-iterations", "300", "--embedding-dim", "16")
+OPEN = ("--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "triplet_only")
 ROOT = pathlib.Path(__file__).parents[1]
 
 
@@ -212,8 +213,7 @@ def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
 def open_runs(tmp_path_factory):
     """The results of a first look at classes never seen."""
     path = tmp_path_factory.mktemp("open")
-    arguments = ["--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "triplet_only"]
-    assert main([*arguments, "--runs", str(path)]) == 0
+    assert main([*OPEN, "--runs", str(path)]) == 0
     return path / "digits-open-quick"
 
 
@@ -237,6 +237,17 @@ def test_the_open_protocol_is_compared_and_drawn(open_runs):
     assert "QUICK" in summary
     assert all(f"| {loss} |" in summary for loss in ("raw_pixels", "softmax", "triplet_only"))
     assert (open_runs / "comparison_tsne.png").stat().st_size > 0
+
+
+def test_an_open_study_that_lost_a_run_makes_that_run_alone_again(open_runs, capsys):
+    lost = open_runs / "triplet_only" / "split-0-seed-0" / "metrics.json"
+    scores = json.loads(lost.read_text())["test"]
+    lost.unlink()
+    before = contents(open_runs / "softmax") | contents(open_runs / "raw_pixels")
+    assert main([*OPEN, "--runs", str(open_runs.parent)]) == 0
+    assert "skipping softmax split 0, seed 0" in capsys.readouterr().out
+    assert json.loads(lost.read_text())["test"] == scores
+    assert contents(open_runs / "softmax") | contents(open_runs / "raw_pixels") == before
 
 
 def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, monkeypatch):

@@ -12,14 +12,13 @@ LINE, GAP = 0.15, 0.7  # Inches of a line of a label; lines between two losses.
 COLUMN, LABEL_SIZE = 2.1, 8.5  # Inches of a column; points.
 NARROWEST = 7.2  # Inches that the key takes.
 NOTE = (
-    "Dots are means over seeds, bars their 95 % intervals; a single seed has no bar, a loss without such a score no "
-    "dot. Arrows point to raw pixels beyond the scale of the losses."
+    "Dots are means over {units}, bars their 95 % intervals; what has one run has no bar, a loss without such a score "
+    "no dot. Differences are judged run by run, so that bars may overlap. Arrows point to raw pixels off the scale."
 )
-UNDECIDED = "not distinguishable, or too few runs"
 DOT = {"marker": "o", "markersize": 5.5, "markeredgewidth": 1.4}
 
 
-def intervals_figure(title, columns, rows):
+def intervals_figure(title, columns, rows, units="seeds"):
     """Means with 95 % intervals, a line a loss and a column a score; filled dots are distinguishable from softmax.
 
     Args:
@@ -28,6 +27,7 @@ def intervals_figure(title, columns, rows):
         rows: List of dicts, from top to bottom: `name`; `intervals`, for each column an `Interval` of
             `evaluation.significance`, or None; `distinguishable`, for each column whether the difference from
             softmax is; `failed`, the runs that failed, as text.
+        units: What the means are over.
 
     Raises:
         ValueError: If a row has not an interval for each column, or no loss has a column's score.
@@ -45,7 +45,7 @@ def intervals_figure(title, columns, rows):
     grid[0].set_yticks(places, labels)
     for number, (axes, column) in enumerate(zip(grid, columns, strict=True)):
         _draw_column(axes, column, rows, places, number)
-    _draw_key(figure, textwrap.fill(NOTE, int(13 * width)))
+    _draw_key(figure, textwrap.fill(NOTE.format(units=units), int(13 * width)))
     return figure
 
 
@@ -114,17 +114,10 @@ def _draw_arrow(axes, place, at_right, number):
 
 
 def _draw_key(figure, note):
+    undecided = "not distinguishable, or too few runs to say"
     handles = [
         Line2D([], [], linestyle="", color=SAME, label=f"distinguishable from {REFERENCE}", **DOT),
-        Line2D(
-            [],
-            [],
-            linestyle="",
-            color=SAME,
-            markerfacecolor="white",
-            label="not distinguishable, or too few runs to say",
-            **DOT,
-        ),
+        Line2D([], [], linestyle="", color=SAME, label=undecided, markerfacecolor="white", **DOT),
         Line2D([], [], color=INK, linewidth=1, label=f"mean of {REFERENCE}"),
     ]
     legend = figure.legend(
