@@ -130,7 +130,7 @@ LOSSES = {
     "softmax": Recipe(_SOFTMAX),
     "center": Recipe(_SOFTMAX | {"center": (0.01, CenterLoss)}),
     "triplet": Recipe(_SOFTMAX | {"triplet": (1.0, TripletLoss)}),
-    "triplet_center": Recipe(_SOFTMAX | {"triplet_center": (0.1, TripletCenterLoss)}),
+    "triplet_center": Recipe(_SOFTMAX | {"triplet_center": (0.4, TripletCenterLoss)}),
     # Softmax on the angle.
     "normalized_softmax": Recipe({"normalized_softmax": (1.0, NormalizedSoftmax)}),
     "cosface": Recipe({"cosface": (1.0, CosFace)}),

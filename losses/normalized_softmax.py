@@ -15,9 +15,10 @@ class NormalizedSoftmax(CosineClassifier):
     CosFace and ArcFace without their margin: compare with it to tell what the margin does
     from what the normalisation does. The paper learns the scale; here it is fixed, as the
     later comparisons have it. Even perfect embeddings leave a loss of
-    `log(1 + (C - 1) exp(-scale C / (C - 1)))`: a scale of 1 leaves 1.38 for ten classes,
-    10 leaves 0.0001. Sensible for ten classes: 10 to 30. Holds state: use it in a
-    `MetricModel`, not in `compile(loss=...)`.
+    `log(1 + (C - 1) exp(-scale C / (C - 1)))`: for ten classes a scale of 1 leaves 1.38, 5
+    leaves 0.03. The smaller the scale, the longer it pulls on what is already classified
+    well: on validation images of MNIST and Fashion-MNIST 5 was better than 10, 20, 40 and
+    80. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.
@@ -39,5 +40,5 @@ class NormalizedSoftmax(CosineClassifier):
         for Deep Metric Learning, BMVC 2019.
     """
 
-    def __init__(self, num_classes, embedding_dim, scale=20.0, dtype="float32", **kwargs):
+    def __init__(self, num_classes, embedding_dim, scale=5.0, dtype="float32", **kwargs):
         super().__init__(num_classes, embedding_dim, scale, dtype=dtype, **kwargs)

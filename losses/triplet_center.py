@@ -45,11 +45,14 @@ class TripletCenterLoss(keras.Layer):
 
     Reference:
         He et al., Triplet-Center Loss for Multi-View 3D Object Retrieval, CVPR 2018. Its
-        margin, weight and center rate could not be checked against the text; the defaults
-        are those of public ports.
+        margin, weight and center rate could not be checked against the text. Public ports
+        have a margin of 5 and a rate of 0.1: random centers in 64 dimensions are farther
+        apart than that from the start, and the loss does next to nothing. These defaults
+        were chosen on validation images of MNIST and Fashion-MNIST, with a weight of 0.4
+        beside softmax.
     """
 
-    def __init__(self, num_classes, embedding_dim, margin=5.0, center_rate=0.1, dtype="float32", **kwargs):
+    def __init__(self, num_classes, embedding_dim, margin=20.0, center_rate=0.2, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         sizes(num_classes, embedding_dim)
         self.margin = number("margin", margin)

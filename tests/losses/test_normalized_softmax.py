@@ -52,7 +52,7 @@ def test_the_least_value_of_ten_classes_is_that_of_a_regular_simplex(scale, expe
 
 @pytest.mark.parametrize("arguments", [{}, {"scale": 1.0}, {"scale": 64.0}])
 def test_value_and_gradients_equal_a_loop(arguments):
-    scale = arguments.get("scale", 20.0)
+    scale = arguments.get("scale", 5.0)
     for labels, embeddings, weights in random_batches():
         loss = with_weights(NormalizedSoftmax(CLASSES, DIM, **arguments, dtype="float64"), weights)
         rows = [logits(x, weights, scale) for x in embeddings]

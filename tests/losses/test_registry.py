@@ -13,7 +13,7 @@ def test_the_default_recipes_join_softmax_with_the_documented_weights():
     assert weights["softmax"] == {"softmax": 1.0}
     assert weights["center"] == {"softmax": 1.0, "center": 0.01}
     assert weights["triplet"] == {"softmax": 1.0, "triplet": 1.0}
-    assert weights["triplet_center"] == {"softmax": 1.0, "triplet_center": 0.1}
+    assert weights["triplet_center"] == {"softmax": 1.0, "triplet_center": 0.4}
 
 
 def test_options_name_every_weight_and_argument_with_its_default():
