@@ -1,10 +1,9 @@
 """A network that is set up in a third of the time of the smallest real one."""
 
 import keras
-import pytest
 from keras import layers
 
-from models import MODELS, FusedBatchNormalization
+from models import FusedBatchNormalization
 
 
 def build_small(image_shape, embedding_dim, embedding_init="glorot"):
@@ -15,9 +14,3 @@ def build_small(image_shape, embedding_dim, embedding_init="glorot"):
     x = FusedBatchNormalization(momentum=0.9)(x)
     x = layers.Flatten()(layers.ReLU()(x))
     return keras.Model(images, layers.Dense(embedding_dim, dtype="float32")(x))
-
-
-@pytest.fixture
-def small_network(monkeypatch):
-    """`--model cnn` builds the small network."""
-    monkeypatch.setitem(MODELS, "cnn", build_small)

@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from small_network import small_network  # noqa: F401
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from data import load_dataset, part_of

@@ -5,7 +5,6 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
-from small_network import small_network  # noqa: F401
 
 import training
 from data import load_dataset, part_of
