@@ -100,8 +100,8 @@ def test_value_equals_a_loop_over_angles(wrap, margin_gradient, margin):
 @every_wrap
 def test_without_a_margin_it_is_the_normalized_softmax(wrap):
     labels, embeddings, weights = next(random_batches())
-    plain = with_weights(NormalizedSoftmax(CLASSES, DIM, dtype="float64"), weights)
-    loss = with_weights(ArcFace(CLASSES, DIM, margin=0.0, wrap=wrap, dtype="float64"), weights)
+    plain = with_weights(NormalizedSoftmax(CLASSES, DIM, 20.0, dtype="float64"), weights)
+    loss = with_weights(ArcFace(CLASSES, DIM, 20.0, margin=0.0, wrap=wrap, dtype="float64"), weights)
     value, gradient = value_and_gradient(plain, labels, embeddings)
     assert float(loss(labels, embeddings)) == pytest.approx(value, rel=1e-9)
     np.testing.assert_allclose(value_and_gradient(loss, labels, embeddings)[1], gradient, atol=1e-9)

@@ -86,7 +86,7 @@ def test_value_equals_a_loop_over_angles(variant, margin_gradient, margin):
 @every_gradient
 def test_a_margin_of_1_is_the_normalized_softmax(variant, margin_gradient):
     labels, embeddings, weights = next(random_batches())
-    plain = with_weights(NormalizedSoftmax(CLASSES, DIM, dtype="float64"), weights)
+    plain = with_weights(NormalizedSoftmax(CLASSES, DIM, 20.0, dtype="float64"), weights)
     loss = with_weights(SphereFaceR(CLASSES, DIM, 20.0, 1.0, variant, margin_gradient, dtype="float64"), weights)
     expected, expected_gradient = value_and_gradient(plain, labels, embeddings)
     value, gradient = value_and_gradient(loss, labels, embeddings)
