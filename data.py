@@ -37,6 +37,11 @@ class Split:
     images: np.ndarray
     labels: np.ndarray
 
+    @property
+    def pixels(self):
+        """The images as vectors of numbers in `[0, 1]`, float32 `(n, height * width * channels)`."""
+        return self.images.reshape(len(self), -1).astype(np.float32) / 255
+
     def __len__(self):
         return len(self.labels)
 
@@ -74,8 +79,8 @@ class Dataset:
 
     @property
     def shown(self):
-        """Labels of all test images, and a name for each: what a map of them shows."""
-        return self.test.labels, self.class_names
+        """All test images, and the names of their classes: what a map of them shows."""
+        return self.test, self.class_names
 
 
 def load_dataset(name, report=print):

@@ -6,37 +6,21 @@ import time
 import numpy as np
 from keras.ops import convert_to_numpy
 
-from dashboard import write_summary
-from data import stratified_sample
-from evaluation.geometry import neighbor_preservation
-from evaluation.retrieval import contested, neighbors
-from evaluation.vectors import l2_normalize
+from data import Batches
+from evaluation.retrieval import neighbors
+from evaluation.vectors import l2_normalize, squared_distances
+from figures import film_features_figure, run_figures
+from film import Film, after_epochs, draw_film
+from health import class_directions, shown_centers
 from models import embed, portable
-from run_folder import save_arrays, save_figure, save_json, whole_file
-from scores import scores_line
-from scoring import DISTANCE_BINS, judge
+from run_folder import png, save_arrays, save_bytes, save_json, save_table, whole_file
+from scoring import judge
 from training import Failure, train
-from visualize import (
-    confusion_figure,
-    distances_figure,
-    neighbors_figure,
-    pca_layout,
-    roc_figure,
-    rotated_to,
-    tsne,
-    tsne_figure,
-)
-
-TSNE_POINTS = 2000
-QUICK_TSNE_POINTS = 600
-TSNE_SEED = 0
-NEIGHBORS = 10
-STRIP = 8  # Neighbours shown of each query.
-UNSEEN_NOTE = "* classes never seen in training; MAP@R and 5-shot are of them, AUROC is of the others against them."
-INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
+from tsne_maps import FILM_POINTS, INDICES, STRIP, draw_maps, sample_indices, select
+from visualize import animation
 
 
-def run_baseline(settings, data, folder, command):
+def run_baseline(settings, data, folder, command, progress):
     """Judges the raw pixels as if they were embeddings: what every loss has to beat.
 
     Its `embeddings.npz` also says which images every run shows, and where their maps start from.
@@ -46,18 +30,22 @@ def run_baseline(settings, data, folder, command):
         data: `Dataset`.
         folder: `RunFolder` of the baseline.
         command: The command line, for the record.
+        progress: Object with `stage(name)`.
     """
     folder.start(baseline_settings(settings), command)
     start = time.perf_counter()
-    pixels = {part: _pixels(split) for part, split in data.parts.items()}
+    stages = Stages(progress)
+    stages.start("scoring")
+    pixels = {part: split.pixels for part, split in data.parts.items()}
     judgement = judge(data, pixels, None)
+    stages.start("t-SNE")
     points = {part: l2_normalize(found) for part, found in pixels.items()}
-    selection = _selection(data, points, settings)
-    maps, arrays = _maps(data, points, selection, settings)
+    selection = select(data, points, settings)
+    maps, arrays = draw_maps(data, points, selection, settings)
     kept = {name: array for name, array in judgement.arrays.items() if not name.endswith("_embeddings")}
     save_arrays(folder.path / "embeddings.npz", **(selection | arrays | kept | _strips(data, points, selection)))
     metrics = _facts(data, settings) | {"loss": "raw_pixels", "status": "finished"} | _results(judgement, maps)
-    metrics["timing"] = {"total_seconds": time.perf_counter() - start}
+    metrics["timing"] = {"stages": stages.end(), "total_seconds": time.perf_counter() - start}
     save_json(folder.path / "metrics.json", metrics)
 
 
@@ -73,7 +61,24 @@ def baseline_settings(settings):
     }
 
 
-def run(settings, data, baseline, folder, command, progress):
+class Stages:
+    """What is done after training, one after the other: says it, and keeps how many seconds each took."""
+
+    def __init__(self, progress):
+        self.progress = progress
+        self.begun = []
+
+    def start(self, name):
+        self.progress.stage(name)
+        self.begun.append((name, time.perf_counter()))
+
+    def end(self):
+        """Dict from the stages to their seconds."""
+        times = [begun for _, begun in self.begun] + [time.perf_counter()]
+        return {name: later - begun for (name, begun), later in zip(self.begun, times[1:], strict=True)}
+
+
+def run(settings, data, baseline, folder, command, progress, dashboard=None):
     """Trains, judges and draws one loss; `metrics.json` comes last and makes the run complete.
 
     A run that diverges or collapses is recorded as failed.
@@ -85,23 +90,39 @@ def run(settings, data, baseline, folder, command, progress):
         folder: `RunFolder` of the run.
         command: The command line, for the record.
         progress: Object with `batches(count)`, `epoch(number, logs)` and `stage(name)`.
+        dashboard: The module `dashboard`, or None to do without TensorBoard.
 
     Returns:
         The content of `metrics.json`.
     """
     start = time.perf_counter()
     folder.start(dataclasses.asdict(settings), command)
-    write_summary(folder.path, 0, texts={"config": _config_text(folder)})
+    filmed = data.validation[sample_indices(data.validation.labels, settings, FILM_POINTS)]
+    film = Film(filmed, settings, len(Batches(data.train, settings.seed, settings.sampler)))
     metrics = _facts(data, settings) | {"loss": settings.loss, "seed": settings.seed, "epochs": settings.epochs}
     try:
-        model, training = train(settings, data, folder.path, progress)
+        model, training = train(settings, data, folder.path, progress, film, dashboard)
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}
+        pictures = _save_film(film, data, folder)
+        if settings.embedding_dim == 2 and film.frames:
+            last = film_features_figure(settings, data, film.frames[-1], filmed.labels)
+            save_bytes(folder.path / "features.png", png(last))
+        if dashboard:
+            dashboard.write_run(folder, metrics, pictures=pictures)
     else:
-        best_step = training["best_epoch"] - 1  # TensorBoard's scalars count epochs from 0.
-        results = _judge(settings, data, baseline, folder, model, best_step, progress)
+        stages = Stages(progress)
+        results, arrays, pngs = _judge(settings, data, baseline, folder, model, stages)
         metrics |= {"status": "finished", "failure": None} | training | results
-        metrics["timing"]["total_seconds"] = time.perf_counter() - start
+        stages.start("film")
+        pictures = _save_film(film, data, folder)
+        stages.start("TensorBoard")
+        if dashboard:
+            step = training["best_epoch"] - 1  # TensorBoard's scalars count epochs from 0.
+            pictures += [(name, step, content) for name, content in pngs.items()]
+            dashboard.write_projector(folder.path, **_projected(data, arrays))
+            dashboard.write_run(folder, metrics, step, pictures, arrays)
+        metrics["timing"] |= {"stages": stages.end(), "total_seconds": time.perf_counter() - start}
     save_json(folder.path / "metrics.json", metrics)
     return metrics
 
@@ -123,98 +144,49 @@ def _results(judgement, maps):
     return {"test": judgement.scores} | judgement.details | {"tsne": maps["test"], "tsne_train": maps["train"]}
 
 
-def _judge(settings, data, baseline, folder, model, best_step, progress):
-    """Everything after training: scores, maps, pictures, files. Returns the entries of `metrics.json`."""
-    progress.stage("embedding")
+def _judge(settings, data, baseline, folder, model, stages):
+    """Everything after training: scores, maps, pictures, files.
+
+    Returns:
+        The entries of `metrics.json`, the arrays of `embeddings.npz`, and a dict from a picture's name to its PNG.
+    """
+    stages.start("embedding")
     embeddings = {part: embed(model, split.images) for part, split in data.parts.items()}
     logits = None
     if model.classifier is not None:
         logits = {part: convert_to_numpy(model.classifier.logits(found)) for part, found in embeddings.items()}
     _save_model(folder, model)
 
-    progress.stage("scoring")
+    stages.start("scoring")
     judgement = judge(data, embeddings, logits)
     points = {part: l2_normalize(found) for part, found in embeddings.items()}
 
-    maps, arrays = _maps(data, points, baseline, settings, progress.stage)
-    arrays |= judgement.arrays | _strips(data, points, baseline)
+    stages.start("t-SNE")
+    maps, arrays = draw_maps(data, points, baseline, settings)
+    arrays |= judgement.arrays | _strips(data, points, baseline) | _state(model)
     arrays["tsne_mistakes"] = _mistakes(data, arrays["test_predictions"])[arrays[INDICES["test"]]]
     save_arrays(folder.path / "embeddings.npz", **arrays)
+    for part in maps:
+        _save_map(folder.path / f"tsne_{part}.csv", part, arrays, data.shown[1])
 
-    progress.stage("drawing")
+    stages.start("drawing")
     classifier = "the nearest class mean" if logits is None else "the loss's own classifier"
-    figures = _figures(settings, data, judgement.scores, maps, arrays, classifier)
-    for name, figure in figures.items():
-        save_figure(folder.path / f"{name}.png", figure)
-    write_summary(
-        folder.path,
-        best_step,
-        scalars={f"test/{name}": value for name, value in judgement.scores.items()},
-        figures=figures,
-    )
-    return _results(judgement, maps)
+    figures = run_figures(settings, data, judgement.scores, maps, arrays, classifier)
+    pngs = {name: png(figure) for name, figure in figures.items()}
+    for name, content in pngs.items():
+        save_bytes(folder.path / f"{name}.png", content)
+    return _results(judgement, maps), arrays, pngs
 
 
-def sample_indices(labels, settings):
-    """The images of a part that t-SNE shows: the same for every loss and seed."""
-    return stratified_sample(labels, QUICK_TSNE_POINTS if settings.quick else TSNE_POINTS, TSNE_SEED)
-
-
-def _mapped(data, points):
-    """Labels and points of the images that each map is drawn from."""
-    tested = [points[part] for part in ("test", "unknown") if part in points]
-    return {"test": (data.shown[0], np.concatenate(tested)), "train": (data.train.labels, points["train"])}
-
-
-def _selection(data, points, settings):
-    """Arrays of what every run shows: which images are mapped, the maps' first layouts, the queries of the strips."""
-    arrays = {}
-    for part, (labels, mapped) in _mapped(data, points).items():
-        arrays[INDICES[part]] = sample_indices(labels, settings)
-        arrays[f"tsne_{part}_layout"] = pca_layout(mapped[arrays[INDICES[part]]])
-    judged, _ = data.judged
-    arrays["queries"] = contested(points[judged], data.parts[judged].labels, STRIP)
-    return arrays
-
-
-def _maps(data, points, selection, settings, stage=lambda name: None):
-    """t-SNE of the sampled test and training images: the facts by part, and the arrays to save."""
-    maps, arrays = {}, {}
-    for part, (labels, mapped) in _mapped(data, points).items():
-        stage(f"t-SNE of {part} images")
-        indices = selection[INDICES[part]]
-        coordinates, maps[part] = _map(mapped[indices], selection[f"tsne_{part}_layout"], settings)
-        arrays[f"tsne_{part}"] = rotated_to(coordinates, selection.get(f"tsne_{part}", coordinates))
-        arrays |= {INDICES[part]: indices, f"tsne_{part}_labels": labels[indices]}
-    return maps, arrays
-
-
-def _map(points, layout, settings):
-    """t-SNE of some points, and how far to trust it."""
-    start = time.perf_counter()
-    coordinates, divergence = tsne(points, layout, settings.perplexity, settings.tsne_iterations, TSNE_SEED)
-    return coordinates, {
-        "n": len(points),
-        "perplexity": settings.perplexity,
-        "iterations": settings.tsne_iterations,
-        "seed": TSNE_SEED,
-        "kl_divergence": divergence,
-        "neighbor_preservation": neighbor_preservation(points, coordinates, NEIGHBORS),
-        "seconds": time.perf_counter() - start,
-    }
-
-
-def map_caption(facts):
-    """What a t-SNE map was made with and how far to trust it, in one line."""
-    return (
-        f"n {facts['n']:,} · perplexity {facts['perplexity']:g} · t-SNE seed {facts['seed']} · "
-        f"KL {facts['kl_divergence']:.2f} · {NEIGHBORS} nearest kept {facts['neighbor_preservation']:.0%}"
-    )
+def _state(model):
+    """Arrays of the class weights and centers of the loss, as far as it has them."""
+    state = {"directions": class_directions(model), "centers": shown_centers(model)}
+    return {name: array for name, array in state.items() if array is not None}
 
 
 def _mistakes(data, predictions):
     """Which of the test images shown are classified wrongly; an unknown class has no right answer."""
-    wrong = np.zeros(len(data.shown[0]), bool)
+    wrong = np.zeros(len(data.shown[0]), bool)  # Unknown classes come last.
     wrong[: len(predictions)] = predictions != data.test.labels
     return wrong
 
@@ -227,65 +199,49 @@ def _strips(data, points, selection):
     return {"strip_images": split.images[strips], "strip_labels": split.labels[strips]}
 
 
-def _figures(settings, data, scores, maps, arrays, classifier):
-    """The pictures of one run, by file name."""
-    name = f"{'QUICK · ' if settings.quick else ''}{settings.loss} on {data.name}, {settings.unit}"
-    line = scores_line(settings.protocol, scores)
-    unseen = f"\n{UNSEEN_NOTE}" if settings.protocol == "open" else ""
-    judged = f"{name}{', classes never seen' if unseen else ''}"
-    predictions = arrays["test_predictions"]
-    wrong = predictions != data.test.labels
-    figures = {
-        f"tsne_{part}": tsne_figure(
-            f"{name}: {part} images",
-            coordinates=arrays[f"tsne_{part}"],
-            labels=arrays[f"tsne_{part}_labels"],
-            class_names=data.shown[1],
-            mistakes=arrays["tsne_mistakes"] if part == "test" else None,
-            caption=f"{map_caption(maps[part])}{' · × misclassified' if part == 'test' else ''}\n"
-            f"full space, all test images: {line}{unseen}",
-        )
-        for part in ("test", "train")
+def _save_map(path, part, arrays, class_names):
+    """Writes a t-SNE map as CSV, for anyone who wants to draw it in another way."""
+    columns = zip(arrays[INDICES[part]], arrays[f"tsne_{part}_labels"], *arrays[f"tsne_{part}"].T, strict=True)
+    rows = [{"image": i, "class": class_names[label], "x": f"{x:.4f}", "y": f"{y:.4f}"} for i, label, x, y in columns]
+    save_table(path, rows, ("image", "class", "x", "y"))
+
+
+def _save_film(film, data, folder):
+    """Saves the film of a training as a GIF, and its coordinates; returns what TensorBoard shows: tag, epoch, PNG."""
+    if not film.frames:
+        return []
+    pngs, arrays = draw_film(film, data)
+    save_bytes(folder.path / "training.gif", animation(pngs))
+    save_arrays(folder.path / "training.npz", **arrays)
+    tag = "features_over_training" if film.settings.embedding_dim == 2 else "tsne_over_training"
+    return [(tag, round(film.frames[i].epochs) - 1, pngs[i]) for i in after_epochs(film)]  # Counted from 0.
+
+
+def _projected(data, arrays):
+    """What the projector shows of the images of the t-SNE map: arguments of `write_projector`."""
+    shown, names = data.shown
+    names = [f"digit {name}" if name[0].isdecimal() else name for name in names]  # A number would be no label.
+    indices = arrays[INDICES["test"]]
+    tested = np.concatenate([arrays[f"{part}_embeddings"] for part in ("test", "unknown") if part in data.parts])
+    embeddings, labels = l2_normalize(tested[indices]), shown.labels[indices]
+    distances = np.sqrt(squared_distances(embeddings, arrays["class_means"]))
+    known = labels < data.num_classes
+    predictions = distances.argmin(axis=1)
+    predictions[known] = arrays["test_predictions"][indices[known]]
+    centers = np.where(known, labels, predictions)  # Of an unknown class, the nearest.
+    correct = np.where(known, np.where(labels == predictions, "yes", "no"), "class never seen")
+    return {
+        "embeddings": embeddings,
+        "layout": arrays["tsne_test"],
+        "images": shown.images[indices],
+        "columns": {
+            "class": [names[label] for label in labels],
+            "predicted": [names[label] for label in predictions],
+            "correct": correct.tolist(),
+            "distance to class mean": [f"{x:.4f}" for x in distances[np.arange(len(centers)), centers]],
+            "test image": indices.tolist(),
+        },
     }
-    figures["distances"] = distances_figure(
-        f"{judged}: {line}", [{"same": arrays["same_pairs"], "different": arrays["different_pairs"]}], DISTANCE_BINS
-    )
-    figures["roc"] = roc_figure(
-        f"{judged}: are two images of the same class?", [roc_curve(settings.loss, arrays, scores)]
-    )
-    figures["neighbors"] = strips_figure(
-        f"{judged}: images and their nearest neighbours", [(settings.loss, arrays)], data.judged[1]
-    )
-    figures["confusion"] = confusion_figure(
-        f"{name}: {wrong.sum():,} of {len(wrong):,} test images wrong",
-        data.test.labels,
-        predictions,
-        data.class_names,
-        classifier,
-    )
-    return figures
-
-
-def roc_curve(name, arrays, scores):
-    """The curve of one embedding, for `roc_figure`, from its `embeddings.npz` and scores."""
-    eer = scores["eer"] if "eer" in scores else scores["unseen_eer"]
-    return {"name": name, "fars": arrays["roc_fars"], "tars": arrays["roc_tars"], "eer": eer}
-
-
-def strips_figure(title, embeddings, class_names):
-    """The nearest neighbours that some embeddings find of the same images.
-
-    Args:
-        title: Title of the figure.
-        embeddings: List of a name and the arrays of `embeddings.npz`.
-        class_names: Names of the judged classes.
-    """
-    images = np.stack([arrays["strip_images"] for _, arrays in embeddings])  # (losses, queries, 1 + STRIP, h, w, c)
-    labels = np.stack([arrays["strip_labels"] for _, arrays in embeddings])
-    numbers = np.arange(labels.size).reshape(labels.shape)
-    rows = [{"name": name, "neighbors": n[:, 1:]} for (name, _), n in zip(embeddings, numbers, strict=True)]
-    flat = images.reshape(-1, *images.shape[3:]), labels.ravel()
-    return neighbors_figure(title, rows, numbers[0, :, 0], *flat, class_names)
 
 
 def _save_model(folder, model):
@@ -294,12 +250,3 @@ def _save_model(folder, model):
         portable(model.embedder).save(path)
     with whole_file(folder.path / "weights.weights.h5") as path:
         model.save_weights(path)
-
-
-def _pixels(split):
-    return split.images.reshape(len(split), -1).astype(np.float32) / 255
-
-
-def _config_text(folder):
-    """`config.json` as Markdown."""
-    return f"```\n{(folder.path / 'config.json').read_text()}```"

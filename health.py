@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 from data import Batches
 from evaluation.classification import nearest_mean
 from evaluation.retrieval import retrieval
-from evaluation.vectors import class_means, l2_normalize
+from evaluation.vectors import class_means, have_lengths, l2_normalize
 from losses import LOSSES
 from models import embed
 
@@ -32,8 +32,8 @@ class Health(keras.callbacks.Callback):
     - `val_annealing`: lambda of A-Softmax and large-margin softmax; 0 is the full margin.
     - `val_scale`, `val_radius`: of the losses that learn theirs.
 
-    `distributions` holds the lengths and the angles themselves, by tag; `failure` says what
-    went wrong, if anything did.
+    `distributions` holds the lengths, the angles and the distances to the class means themselves,
+    by tag; `failure` says what went wrong, if anything did.
     """
 
     def __init__(self, validation, settings):
@@ -46,13 +46,13 @@ class Health(keras.callbacks.Callback):
         self.suspicions = 0  # Epochs in a row that looked collapsed.
 
     def on_train_begin(self, logs=None):
-        self.centers = self._centers()
+        self.centers = learned_centers(self.model)
 
     def on_epoch_end(self, epoch, logs):
         self.distributions.clear()
         embeddings = embed(self.model, self.validation.images)
         logs["learning_rate"] = float(to_numpy(self.model.optimizer.learning_rate))
-        if not (np.isfinite(logs["loss"]) and np.isfinite(embeddings).all()):
+        if not (np.isfinite(logs["loss"]) and have_lengths(embeddings)):
             logs |= dict.fromkeys(("val_center_accuracy", "val_map_at_r", "val_spread"), np.nan)
             self._fail(
                 f"diverged: the loss is {logs['loss']} in epoch {epoch + 1}. Known remedies: a lower "
@@ -61,6 +61,7 @@ class Health(keras.callbacks.Callback):
             return
         normalized = l2_normalize(embeddings)
         means = class_means(normalized, self.validation.labels)
+        self.distributions["class_mean_distance"] = np.linalg.norm(normalized - means[self.validation.labels], axis=1)
         logs["val_center_accuracy"] = float((nearest_mean(normalized, means) == self.validation.labels).mean())
         logs["val_map_at_r"] = retrieval(normalized, self.validation.labels)["map_at_r"]
         logs["val_spread"] = _spread(normalized)
@@ -83,9 +84,7 @@ class Health(keras.callbacks.Callback):
             if hasattr(loss, "annealing_value"):
                 signs["annealing"] = float(loss.annealing_value())
             signs |= {name: float(getattr(loss, name)) for name in ("scale", "radius") if _is_learned(loss, name)}
-        directions = next(
-            (own for loss in self.model.terms.values() if (own := class_directions(loss)) is not None), None
-        )
+        directions = class_directions(self.model)
         if directions is not None:
             self.distributions["target_angle"] = target_angles(embeddings, labels, directions)
             signs["target_angle"] = float(self.distributions["target_angle"].mean())
@@ -93,21 +92,13 @@ class Health(keras.callbacks.Callback):
 
     def _center_signs(self):
         """How far apart the centers are, and how far they moved since the last epoch."""
-        before, self.centers = self.centers, self._centers()
+        before, self.centers = self.centers, learned_centers(self.model)
         if self.centers is None:
             return {}
         return {
             "center_distance": float(pdist(self.centers).min()),
             "center_drift": float(np.linalg.norm(self.centers - before, axis=1).mean()),
         }
-
-    def _centers(self):
-        """The learned centers or proxies of the first term that has them, `(num_classes, embedding_dim)`, or None."""
-        for loss in self.model.terms.values():
-            for name in ("centers", "proxies"):
-                if hasattr(loss, name):
-                    return to_numpy(getattr(loss, name))
-        return None
 
     def _symptom(self, logs, spread):
         """What looks collapsed, in words; None if nothing does, or it is too early to tell."""
@@ -140,15 +131,34 @@ class Health(keras.callbacks.Callback):
         self.model.stop_training = True
 
 
-def class_directions(loss):
+def class_directions(model):
     """What the embeddings of each class are to point at, `(num_classes, k, embedding_dim)`; None without such weights.
 
-    The class weights or the proxies: one a class, or several sub-centers.
+    The class weights or the proxies of the first term that has them and counts: one a class, or several sub-centers.
     """
-    for name in ("class_weights", "proxies"):
-        if hasattr(loss, name):
-            weights = to_numpy(getattr(loss, name))
-            return weights.reshape(len(weights), -1, weights.shape[-1])
+    weights = _weights(model, ("class_weights", "proxies"))
+    return None if weights is None else weights.reshape(len(weights), -1, weights.shape[-1])
+
+
+def learned_centers(model):
+    """The centers or proxies of the first term that has them, `(num_classes, embedding_dim)`, or None."""
+    return _weights(model, ("centers", "proxies"))
+
+
+def shown_centers(model):
+    """Centers `(num_classes, embedding_dim)` in the space of the embeddings, or None.
+
+    Proxies are directions, and a loss that bounds its embeddings has its centers among the bounded ones.
+    """
+    bounding = any(hasattr(loss, "centers") and hasattr(loss, "embedding_norm") for loss in model.terms.values())
+    return None if bounding else _weights(model, ("centers",))
+
+
+def _weights(model, names):
+    for term, loss in model.terms.items():
+        for name in names:
+            if model.term_weights[term] and hasattr(loss, name):
+                return to_numpy(getattr(loss, name))
     return None
 
 

@@ -33,8 +33,9 @@ class OpenDataset(Dataset):
 
     @property
     def shown(self):
+        images = np.concatenate([self.test.images, self.unknown.images])
         labels = np.concatenate([self.test.labels, self.unknown.labels + self.num_classes])
-        return labels, (*self.class_names, *(f"{name}*" for name in self.unknown_names))
+        return Split(images, labels), (*self.class_names, *(f"{name}*" for name in self.unknown_names))
 
 
 def held_out_classes(name, num_classes):

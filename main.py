@@ -1,5 +1,6 @@
 """Trains one network under several losses and shows what each does to the embedding: see README.md."""
 
+import importlib
 import shlex
 import sys
 
@@ -20,16 +21,18 @@ def main(arguments=None):
     command = shlex.join(["python", "main.py", *(sys.argv[1:] if arguments is None else arguments)])
     terminal = Terminal()
     try:
-        if options.summarize:
-            return summarize(options.runs, terminal)
-        plan = (plan_tuning if options.tune else plan_study)(options, command, terminal)
-    except (SourceError, ConflictError, ValueError, OSError) as error:
-        terminal.error(str(error))
-        return 2
+        dashboard = importlib.import_module("dashboard") if options.tensorboard else None
+        try:
+            if options.summarize:
+                return summarize(options.runs, terminal, dashboard)
+            plan = (plan_tuning if options.tune else plan_study)(options, command, terminal, dashboard)
+        except (SourceError, ConflictError, ValueError, OSError) as error:
+            terminal.error(str(error))
+            return 2
+        return plan.carry_out(terminal)
     except KeyboardInterrupt:
-        terminal.say("Interrupted.")
+        terminal.say("Interrupted. Runs that ended are kept; --summarize draws them.")
         return 130
-    return plan.carry_out(terminal)
 
 
 if __name__ == "__main__":

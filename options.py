@@ -1,6 +1,7 @@
 """The command line: flags into checked settings. Whatever is wrong is said before any training."""
 
 import argparse
+import importlib.util
 import inspect
 import pathlib
 import tempfile
@@ -16,6 +17,7 @@ from training import Settings, choose_precision
 
 EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
 QUICK_EPOCHS = 2
+TRIALS = 12
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
 
@@ -61,7 +63,7 @@ def _parser():
         metavar="X",
         help=f"its peak ({Settings.learning_rate:g})",
     )
-    add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE", dest="changes",
+    add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE", dest="set",
         help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
     add("--precision", default="auto", type=_one_of("precision", PRECISIONS), metavar="NAME",
         help=f"{', '.join(PRECISIONS)} (auto)")  # fmt: skip
@@ -69,16 +71,24 @@ def _parser():
         help=f"neighbours that t-SNE balances ({Settings.perplexity:g})")  # fmt: skip
     add("--tsne-iterations", type=_at_least(int, 300), default=Settings.tsne_iterations, metavar="N",
         help=f"steps of t-SNE ({Settings.tsne_iterations})")  # fmt: skip
-    add("--runs", type=pathlib.Path, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
+    add("--runs", type=_folder, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--list", action=_ListLosses, nargs=0, help="list the losses with their arguments and defaults, and end")
     add("--protocol", default="closed", type=_one_of("protocol", SCORES), metavar="NAME",
         help="closed: judge on the classes trained on (the default); open: train on six classes, judge on the four "
         "never seen, for five splits")  # fmt: skip
+    add("--sweep", metavar="LOSS.ARG=VALUES",
+        help="one loss with one value after another, as in center.center_weight=0,0.001,0.01,0.1,1")  # fmt: skip
     add("--tune", type=_one_of("loss", LOSSES), metavar="LOSS",
         help="try values for the numbers a loss takes, judge them by validation images and print the best")  # fmt: skip
-    add("--trials", type=_at_least(int, 2), default=12, metavar="N", help="trials of --tune, the defaults first (12)")
+    add("--trials", type=_at_least(int, 2), metavar="N", help=f"trials of --tune, the defaults first ({TRIALS})")
     add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
+    add(
+        "--no-tensorboard",
+        action="store_false",
+        dest="tensorboard",
+        help="write everything but TensorBoard's files; runs made so stay without them until --overwrite",
+    )
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
     return parser
 
@@ -95,18 +105,33 @@ def parse_options(arguments=None):
     if "all" in options.losses:
         options.losses = list(LOSSES)
     options.losses = list(dict.fromkeys(options.losses))
+    if options.sweep and (options.tune or options.losses != list(DEFAULT_LOSSES)):
+        parser.error("--sweep takes its one loss: give it no --losses and no --tune")
+    if options.summarize:
+        _check_alone(parser, options)
+    if options.trials and not options.tune:
+        parser.error("--trials says how many --tune makes: give it with --tune LOSS")
+    options.trials = options.trials or TRIALS
     if options.tune:
         if options.protocol == "open":
             parser.error("--tune judges by validation images of all classes: its values are for --protocol closed")
-        if options.changes:
+        if options.set:
             parser.error("--tune tries the values itself: give it no --set")
         if options.seeds > 1 or options.losses != list(DEFAULT_LOSSES):
             parser.error("--tune takes its one loss and seed 0: give it no --losses and no --seeds")
         options.losses = [options.tune]
+    if options.tensorboard and importlib.util.find_spec("tensorboard") is None:
+        parser.error("TensorBoard is not installed: pip install tensorboard, or do without it: --no-tensorboard")
     if options.epochs is None:
         options.epochs = QUICK_EPOCHS if options.quick else EPOCHS[options.dataset]
     try:
-        options.overrides = parse_changes(options.changes)
+        options.overrides = parse_changes(options.set)
+        options.swept = [{}]
+        if options.sweep:
+            loss, options.swept = parse_sweep(options.sweep)
+            options.losses = [loss]
+            if options.overrides.get(loss, {}).keys() & options.swept[0].keys():
+                raise ValueError(f"--sweep {options.sweep}: what it tries cannot be --set too")
         if options.summarize:
             _check_there(options.runs)
         else:
@@ -115,15 +140,18 @@ def parse_options(arguments=None):
         parser.error(str(error))
     options.splits = [None] if options.protocol == "closed" else list(range(1 if options.quick else SPLITS))
     kind = "-open" * (options.protocol == "open") + "-tuning" * bool(options.tune) + "-quick" * options.quick
+    kind += f"-sweep-{options.sweep.partition('=')[0]}" if options.sweep else ""
     options.path = options.runs / (options.dataset + kind)
+    if options.path.exists() and not options.path.is_dir():
+        parser.error(f"{options.path} is a file, where the results are to go. Move it, or choose a folder with --runs")
     unused = sorted(options.overrides.keys() - set(options.losses))
     if unused:
         parser.error(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(options.losses)}")
     return options
 
 
-def parse_changes(changes):
-    """Turns `["center.center_weight=0.1"]` into `{"center": {"center_weight": 0.1}}`.
+def parse_changes(changes, flag="--set"):
+    """Turns `["center.center_weight=0.1"]`, given with a flag, into `{"center": {"center_weight": 0.1}}`.
 
     Raises:
         ValueError: If a change is malformed, or names no loss or argument, or the value is of the wrong type.
@@ -133,15 +161,36 @@ def parse_changes(changes):
         name, equals, value = change.partition("=")
         loss, dot, argument = name.partition(".")
         if not (equals and dot):
-            raise ValueError(f"--set takes LOSS.ARG=VALUE, as in center.center_weight=0.1. Received: {change}")
+            raise ValueError(f"{flag} takes LOSS.ARG=VALUE, as in center.center_weight=0.1. Received: {change}")
         if loss not in LOSSES:
-            raise ValueError(f"--set {change}: unknown loss {loss}. Valid: {', '.join(LOSSES)}")
+            raise ValueError(f"{flag} {change}: unknown loss {loss}. Valid: {', '.join(LOSSES)}")
         defaults = LOSSES[loss].options()
         if argument not in defaults:
             valid = ", ".join(f"{name}={as_given(default)}" for name, default in defaults.items())
-            raise ValueError(f"--set {change}: {loss} has no {argument}. Valid, with defaults: {valid}")
-        overrides.setdefault(loss, {})[argument] = _like(defaults[argument], value, change)
+            raise ValueError(f"{flag} {change}: {loss} has no {argument}. Valid, with defaults: {valid}")
+        if argument in overrides.get(loss, {}):
+            raise ValueError(f"{flag} {change}: {loss}.{argument} has a value already. Give it once")
+        overrides.setdefault(loss, {})[argument] = _like(defaults[argument], value, f"{flag} {change}")
     return overrides
+
+
+def parse_sweep(text):
+    """Turns `"center.center_weight=0.01,0.1"` into `"center"` and a list of dicts of one override each.
+
+    Raises:
+        ValueError: As `parse_changes`, or if there are fewer than two values, or one twice.
+    """
+    name, equals, values = text.partition("=")
+    loss, _, argument = name.partition(".")
+    if loss in LOSSES and isinstance(LOSSES[loss].options().get(argument), tuple):
+        raise ValueError(f"--sweep {text}: {argument} is several numbers, of which no sweep can be made")
+    if not equals:
+        raise ValueError(f"--sweep takes LOSS.ARG=VALUES, as in center.center_weight=0.01,0.1. Received: {text}")
+    changes = [parse_changes([f"{name}={value}"], "--sweep") for value in values.split(",")]
+    swept = [overrides for change in changes for overrides in change.values()]
+    if len({as_changes(overrides) for overrides in swept}) < max(2, len(swept)):
+        raise ValueError(f"--sweep {text}: takes two values or more, with commas between, each once")
+    return loss, swept
 
 
 def list_losses():
@@ -172,7 +221,17 @@ def as_given(default):
         return ",".join(map(as_given, default))
     if isinstance(default, bool):
         return str(default).lower()
-    return f"{default:g}" if isinstance(default, float) else str(default)
+    return f"{default:.12g}" if isinstance(default, float) else str(default)
+
+
+def as_changes(overrides):
+    """What differs from a loss's defaults, as text."""
+    return ", ".join(f"{name}={as_given(value)}" for name, value in overrides.items())
+
+
+def loss_name(loss, overrides):
+    """A loss, with what differs from its defaults."""
+    return f"{loss} ({as_changes(overrides)})" if overrides else loss
 
 
 def make_settings(options):
@@ -193,7 +252,8 @@ def make_settings(options):
             sampler=options.sampler,
             augment=options.augment,
             learning_rate=options.learning_rate,
-            overrides=options.overrides.get(loss, {}),
+            overrides=options.overrides.get(loss, {}) | swept,
+            sweep=next(iter(swept), None),
             precision=precision,
             perplexity=options.perplexity,
             tsne_iterations=options.tsne_iterations,
@@ -202,6 +262,7 @@ def make_settings(options):
         for split in options.splits
         for seed in range(options.seeds)
         for loss in options.losses
+        for swept in options.swept
     ]
     return settings, reason
 
@@ -230,24 +291,33 @@ def _at_least(kind, minimum):
 
 
 def _above_zero(text):
-    value = _at_least(float, 0)(text)
-    if value == 0:
-        raise argparse.ArgumentTypeError("must be above 0. Received: 0")
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"must be a number above 0. Received: {text}")
     return value
 
 
+def _folder(text):
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder. Received nothing")
+    return pathlib.Path(text)
+
+
 def _like(default, text, change):
-    """Parses text as a value of the default's type."""
+    """Parses text as a value of the default's type; `change` is the flag that has it."""
     kind = type(default)
     if kind is tuple:
         parts = text.split(",")
         if len(parts) != len(default):
             numbers = ",".join(f"{part:g}" for part in default)
-            raise ValueError(f"--set {change}: takes {len(default)} numbers with commas between, as in {numbers}")
+            raise ValueError(f"{change}: takes {len(default)} numbers with commas between, as in {numbers}")
         return [_like(part, given, change) for part, given in zip(default, parts, strict=True)]
     if kind is bool:
         if text.lower() not in ("true", "false"):
-            raise ValueError(f"--set {change}: takes true or false")
+            raise ValueError(f"{change}: takes true or false")
         return text.lower() == "true"
     if kind is str:
         return text
@@ -255,7 +325,16 @@ def _like(default, text, change):
         return kind(text)
     except ValueError:
         what = "a whole number" if kind is int else "a number"
-        raise ValueError(f"--set {change}: takes {what}, as the default {default} is") from None
+        raise ValueError(f"{change}: takes {what}, as the default {default} is") from None
+
+
+def _check_alone(parser, options):
+    """Refuses what `--summarize`, which reads all from the run folders, would not heed."""
+    heeded = {"summarize", "runs", "tensorboard"}
+    unheeded = {name for name, value in vars(options).items() if value != parser.get_default(name)} - heeded
+    if unheeded:
+        flags = sorted(f"--{name.replace('_', '-')}" for name in unheeded)
+        parser.error(f"--summarize rebuilds all that is in --runs: give it no {', '.join(flags)}")
 
 
 def _check_there(folder):

@@ -15,6 +15,7 @@ import zipfile
 
 import numpy as np
 
+OWN_EVENTS = "events.out.tfevents.*.main"  # TensorBoard's files that are written whole, each in place of the last.
 PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")
 
 
@@ -25,7 +26,8 @@ class ConflictError(Exception):
 @contextlib.contextmanager
 def whole_file(path):
     """Gives a temporary path to write to, which takes the place of `path` only if all went well."""
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name}")
+    # TensorBoard reads whatever has "tfevents" in its name.
+    temporary = path.with_name(f".partial-{os.getpid()}-{path.name.replace('tfevents', '')}")
     try:
         yield temporary
         temporary.replace(path)
@@ -43,9 +45,16 @@ def save_arrays(path, **arrays):
         np.savez(file, **arrays)
 
 
-def save_figure(path, figure):
+def save_bytes(path, content):
     with whole_file(path) as temporary:
-        figure.savefig(temporary, format="png")
+        temporary.write_bytes(content)
+
+
+def png(figure, dpi="figure"):
+    """A figure drawn as PNG."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    return content.getvalue()
 
 
 def save_table(path, rows, columns):
@@ -63,6 +72,11 @@ class RunFolder:
     """The folder of one run: `config.json` from its start, `metrics.json` last of all."""
 
     path: pathlib.Path
+
+    @property
+    def name(self):
+        """Its seed, and its split or trial, in words."""
+        return self.path.name.replace("-", " ")
 
     @property
     def settings(self):

@@ -28,7 +28,7 @@ class Score:
 
     def text(self, value, sign=""):
         """A value with its digits; `sign` is `"+"` to show it also of a positive one."""
-        return f"{100 * value if self.percent else value:{sign}.{self.digits}f}"
+        return f"{100 * value if self.percent else value:{sign}z.{self.digits}f}"  # No negative zero.
 
 
 def _percent(title, short="", better=1):
@@ -106,6 +106,23 @@ HEADLINES = {
     "closed": ("head_accuracy", "center_accuracy", "map_at_r", "tar_at_far_1e-3", "distance_ratio"),
     "open": ("known_center_accuracy", "unseen_map_at_r", "unseen_5_shot", "unseen_eer", "open_auroc"),
 }
+# What both protocols have, under names of its own: of classes never seen, where the protocol has them.
+JUDGED = {
+    "closed": {
+        "nearest_mean": "center_accuracy",
+        "map_at_r": "map_at_r",
+        "recall_at_1": "recall_at_1",
+        "eer": "eer",
+        "tar_at_far_1e-3": "tar_at_far_1e-3",
+    },
+    "open": {
+        "nearest_mean": "known_center_accuracy",
+        "map_at_r": "unseen_map_at_r",
+        "recall_at_1": "unseen_recall_at_1",
+        "eer": "unseen_eer",
+        "tar_at_far_1e-3": "unseen_tar_at_far_1e-3",
+    },
+}
 # Of the open protocol: MAP@R and 5-shot accuracy among the unseen classes, AUROC of known against unseen.
 _LINE = {
     "closed": ("knn_accuracy", "center_accuracy", "map_at_r"),
@@ -126,3 +143,10 @@ def scores_line(protocol, values):
         shown = f"{value:.2%}" if score.percent else f"{value:.3f}"
         parts.append(f"{score.title.split(': ')[-1]} {shown}")
     return " · ".join(parts)
+
+
+def judged_text(protocol, values, role):
+    """A score that both protocols have, by its key in `JUDGED`, with its name and unit."""
+    name = JUDGED[protocol][role]
+    score = SCORES[protocol][name]
+    return f"{score.title} {score.text(values[name])}{' %' if score.percent else ''}"

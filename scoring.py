@@ -62,7 +62,7 @@ def _judge_closed(data, embeddings, logits):
         arrays={
             "test_embeddings": embeddings["test"],
             "test_labels": labels,
-            "test_predictions": _predictions(test, means, head),
+            **_predicted(test, labels, means, head),
             "class_means": means,
             **_pair_arrays(pairs),
         },
@@ -95,7 +95,7 @@ def _judge_open(data, embeddings, logits):
         arrays={
             "test_embeddings": embeddings["test"],
             "test_labels": data.test.labels,
-            "test_predictions": _predictions(test, means, head),
+            **_predicted(test, data.test.labels, means, head),
             "unknown_embeddings": embeddings["unknown"],
             "unknown_labels": labels,
             "class_means": means,
@@ -112,9 +112,14 @@ def _accuracies(embeddings, labels, means, logits):
     }
 
 
-def _predictions(embeddings, means, logits):
-    """Classes by the loss's own classifier, or by the nearest mean if it has none."""
-    return nearest_mean(embeddings, means) if logits is None else logits.argmax(axis=1)
+def _predicted(embeddings, labels, means, logits):
+    """Arrays of the classes by the loss's own classifier, or by the nearest mean if it has none, and of the errors.
+
+    An error is by how much the class predicted beats the true one, in logits or in squared distance: 0 if it is that.
+    """
+    values = -squared_distances(embeddings, means) if logits is None else logits
+    rows, predictions = np.arange(len(labels)), values.argmax(axis=1)
+    return {"test_predictions": predictions, "test_errors": values[rows, predictions] - values[rows, labels]}
 
 
 def _recognition(data, embeddings, means, logits):

@@ -5,12 +5,13 @@ import pathlib
 
 from comparison import baseline_folder, gather, run_folder
 from data import Batches, load_dataset, part_of
-from experiment import baseline_settings, run, run_baseline, sample_indices
+from experiment import baseline_settings, run, run_baseline
 from held_out import held_out_classes, hold_out
 from losses import LOSSES
-from options import make_settings
+from options import loss_name, make_settings
 from scores import SCORES, SHORT, scores_line
 from summary import draw, write_tables
+from tsne_maps import FILM_POINTS, sample_indices
 
 QUICK_IMAGES = 10_000, 1_000  # training, validation
 
@@ -26,6 +27,7 @@ class Study:
         done: Those of the settings whose run is there.
         baselines_done: The splits whose baseline is there.
         command: The command line, for the record.
+        dashboard: The module `dashboard`, or None to do without TensorBoard.
     """
 
     path: pathlib.Path
@@ -34,6 +36,7 @@ class Study:
     done: list
     baselines_done: set
     command: str
+    dashboard: object
 
     def carry_out(self, terminal):
         """Trains what is not done, compares, prints; returns 0, 1 if a loss failed, 130 after Ctrl-C."""
@@ -42,12 +45,13 @@ class Study:
             self._train(terminal)
         except KeyboardInterrupt:
             terminal.say(
-                "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there."
+                "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there.\n"
+                "Drawing what there is."
             )
             status = 130
         results = gather(self.path, dataclasses.asdict(self.settings[0]))
         if results.rows:
-            report(results, terminal)
+            report(results, terminal, self.dashboard)
         asked = {_folder(self.path, settings).path for settings in self.settings}
         failed = any(run.path in asked for row in results.rows for run in row.failed)
         return status or int(failed)
@@ -68,20 +72,20 @@ class Study:
         folder = baseline_folder(self.path, split)
         if split not in self.baselines_done:
             progress.start("raw pixels")
-            run_baseline(_first(self.settings, split), self.data[split], folder, self.command)
+            run_baseline(_first(self.settings, split), self.data[split], folder, self.command, progress)
             progress.line(f"raw pixels: {scores_line(folder.metrics['protocol'], folder.metrics['test'])}")
         return folder.arrays()
 
     def _run(self, settings, baseline, progress):
-        name = f"{settings.loss} {settings.unit}"
+        name = f"{loss_name(settings.loss, settings.overrides)} {settings.unit}"
         progress.start(name)
         folder = _folder(self.path, settings)
-        metrics = run(settings, self.data[settings.split], baseline, folder, self.command, progress)
+        metrics = run(settings, self.data[settings.split], baseline, folder, self.command, progress, self.dashboard)
         progress.finish(f"{name}: {_outcome(metrics)}")
-        write_tables(gather(self.path, dataclasses.asdict(settings)))
+        write_tables(gather(self.path, dataclasses.asdict(settings)), self.dashboard)
 
 
-def plan_study(options, command, terminal):
+def plan_study(options, command, terminal, dashboard):
     """Checks everything that a command asks for, and says what is about to happen.
 
     Raises:
@@ -101,8 +105,11 @@ def plan_study(options, command, terminal):
         for split in data
         if baseline_folder(path, split).is_done(baseline_settings(_first(settings, split)), options.overwrite)
     }
-    terminal.plan(data[settings[0].split], settings, reason, path, done)
-    return Study(path, settings, data, done, baselines_done, command)
+    terminal.plan(data[settings[0].split], settings, reason, path)
+    for s in done:
+        failure = _folder(path, s).metrics.get("failure")
+        terminal.skip(f"{loss_name(s.loss, s.overrides)} {s.unit}", failure)
+    return Study(path, settings, data, done, baselines_done, command, dashboard)
 
 
 def load(options, terminal):
@@ -117,7 +124,7 @@ def load(options, terminal):
 
 
 def _folder(path, settings):
-    return run_folder(path, settings.loss, settings.split, settings.seed)
+    return run_folder(path, dataclasses.asdict(settings))
 
 
 def _first(settings, split):
@@ -127,15 +134,25 @@ def _first(settings, split):
 
 def _check(settings, data):
     """Builds every loss once, so that a bad argument is found before anything is trained."""
-    for s in {s.loss: s for s in settings}.values():
+    for s in {str((s.loss, s.overrides)): s for s in settings}.values():
         try:
             LOSSES[s.loss](data[s.split].num_classes, s.embedding_dim, **s.overrides)
         except ValueError as error:
-            raise ValueError(f"--set for {s.loss}: {error}") from error
-    labels = (found for split in data.values() for found in (split.train.labels, split.shown[0]))
-    points = min(len(sample_indices(found, settings[0])) for found in labels)
-    if settings[0].perplexity >= points:
-        raise ValueError(f"--perplexity {settings[0].perplexity:g}: must be below the {points} images t-SNE shows")
+            raise ValueError(f"{loss_name(s.loss, s.overrides)}: {error}") from error
+    _check_perplexity(settings[0], data.values())
+
+
+def _check_perplexity(settings, data):
+    points = {
+        "training images of the map": [len(sample_indices(d.train.labels, settings)) for d in data],
+        "test images of the map": [len(sample_indices(d.shown[0].labels, settings)) for d in data],
+    }
+    if settings.embedding_dim > 2:
+        filmed = [len(sample_indices(d.validation.labels, settings, FILM_POINTS)) for d in data]
+        points["validation images of the film of the training"] = filmed
+    images = min(points, key=lambda name: min(points[name]))
+    if settings.perplexity >= min(points[images]):
+        raise ValueError(f"--perplexity {settings.perplexity:g}: must be below the {min(points[images])} {images}")
 
 
 def _batches(data, settings):
@@ -152,16 +169,17 @@ def _outcome(metrics):
     return f"{line} ({timing['train_seconds']:.0f} s training, {rest:.0f} s the rest)"
 
 
-def summarize(runs, terminal):
+def summarize(runs, terminal, dashboard):
     """Rebuilds the tables and pictures of every data set from its run folders alone.
 
     Raises:
         ValueError: If there is no finished run.
     """
-    found = [gather(path) for path in sorted(runs.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    folders = sorted({config.parents[2] for config in runs.glob("[!.]*/[!.]*/[!.]*/config.json")})
+    found = [gather(path) for path in folders]
     for results in found:
         if results.rows:
-            report(results, terminal)
+            report(results, terminal, dashboard)
         else:
             say_left_out(results, terminal)
     if not any(results.rows for results in found):
@@ -174,25 +192,25 @@ def say_left_out(results, terminal):
         terminal.say(f"Left out, {reason}: {', '.join(map(str, paths))}")
 
 
-def report(results, terminal):
+def report(results, terminal, dashboard):
     """Writes the comparison, prints its table and where to look."""
     draw(results)
-    write_tables(results)
+    write_tables(results, dashboard)
     scores = SCORES[results.protocol]
     best = {name: results.best(name) for name in SHORT[results.protocol]}
     lines = [
         [(_name(row), False)]
-        + [(results.cell(row, name).replace(" ±", "\n±"), row.loss in best[name]) for name in best]
+        + [(results.cell(row, name).replace(" ±", "\n±"), row.key in best[name]) for name in best]
         + [(f"{sum(row.seconds) / len(row.seconds):.0f}" if row.seconds else "–", False)]
         for row in results.rows
     ]
     headers = ["loss", *(scores[name].short for name in best), "train\ns"]
     terminal.results(f"{results.title}, test images", headers, lines)
     say_left_out(results, terminal)
-    terminal.say(
-        f"* best of its column. All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png\n"
-        f"TensorBoard: tensorboard --logdir {results.path.parent}"
-    )
+    star = "* the best loss of its column. " if any(best.values()) else ""
+    terminal.say(f"{star}All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png")
+    if dashboard:
+        terminal.say(f"TensorBoard: tensorboard --logdir {results.path.parent}")
 
 
 def _name(row):

@@ -10,10 +10,11 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
+from options import loss_name
 from run_folder import processor
 
 AFTER_TRAINING = 0.4  # Time after training, as a share of the training time, for the estimate of what is left.
-STAGES = 5
+STAGES = 6
 
 
 class Terminal:
@@ -31,10 +32,10 @@ class Terminal:
         """Prints a message of the program, not of Python, to standard error."""
         Console(stderr=True, highlight=False, soft_wrap=True).print(f"main.py: {text}", markup=False)
 
-    def plan(self, data, settings, reason, dataset_path, done):
+    def plan(self, data, settings, reason, dataset_path):
         """Says what is about to happen, before anything takes long."""
         first = settings[0]
-        losses = ", ".join(dict.fromkeys(s.loss for s in settings))
+        losses = ", ".join(dict.fromkeys(loss_name(s.loss, s.overrides) for s in settings))
         sizes = " + ".join(
             f"{len(split):,} {name}"
             for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
@@ -50,8 +51,11 @@ class Terminal:
             f"device     {device()}\n"
             f"results    {dataset_path}"
         )
-        for run in done:
-            self.say(f"skipping {run.loss} {run.unit}: done before with these settings (--overwrite repeats it)")
+
+    def skip(self, name, failure):
+        """Says that a run was done before, and if it failed, how."""
+        how = f"FAILED before with these settings, {failure}" if failure else "done before with these settings"
+        self.say(f"skipping {name}: {how} (--overwrite repeats it)")
 
     def progress(self, runs, batches):
         """A `LiveProgress` over some runs of so many batches each."""

@@ -6,7 +6,6 @@ import time
 import keras
 import tensorflow as tf
 
-from dashboard import EpochScalars
 from data import Batches, pipeline
 from health import Health
 from losses import LOSSES
@@ -20,7 +19,7 @@ WARM_UP = 0.05  # Share of all steps.
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything a run's result depends on, as plain values."""
+    """Everything a run's result depends on, as plain values; `sweep` names the override that differs between runs."""
 
     dataset: str
     loss: str
@@ -35,6 +34,7 @@ class Settings:
     augment: bool = False
     learning_rate: float = 0.004
     overrides: dict = dataclasses.field(default_factory=dict)
+    sweep: str | None = None
     precision: str = "float32"
     perplexity: float = 30.0
     tsne_iterations: int = 1000
@@ -50,7 +50,7 @@ class Failure(Exception):
     """Training went wrong in a known way; the message says how, and the known remedies."""
 
 
-def train(settings, data, run_path, progress):
+def train(settings, data, run_path, progress, film=None, dashboard=None):
     """Trains the network under one loss and goes back to its best epoch.
 
     Every loss starts from the same weights of the network and sees the same batches in the
@@ -61,6 +61,8 @@ def train(settings, data, run_path, progress):
         data: `Dataset`.
         run_path: Folder for `history.csv` and TensorBoard's scalars.
         progress: Object with `batches(count)`, called when so many more are done, and `epoch(number, logs)`.
+        film: `Film` that watches, or None.
+        dashboard: The module `dashboard`, or None to do without TensorBoard.
 
     Returns:
         The trained `MetricModel`, and what `metrics.json` says of its training: `best_epoch`, from 1; its
@@ -84,6 +86,9 @@ def train(settings, data, run_path, progress):
         "val_map_at_r", mode="max", patience=settings.epochs, restore_best_weights=True
     )
     health = Health(data.validation, settings)
+    watching = [film] if film else []
+    if dashboard:
+        watching.append(dashboard.EpochScalars(run_path, health.distributions))
     start = time.perf_counter()
     model.fit(
         pipeline(batches),
@@ -95,7 +100,7 @@ def train(settings, data, run_path, progress):
             health,
             best,
             keras.callbacks.CSVLogger(run_path / "history.csv"),
-            EpochScalars(run_path, health.distributions),
+            *watching,
             _Progress(progress, len(batches)),
         ],
     )

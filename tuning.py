@@ -72,7 +72,7 @@ def _accepted(loss, num_classes, embedding_dim, overrides):
     return True
 
 
-def run_trial(settings, data, folder, command, progress):
+def run_trial(settings, data, folder, command, progress, dashboard=None):
     """Trains with some overrides and keeps the best MAP@R on the validation images.
 
     The test images are taken away first.
@@ -82,7 +82,7 @@ def run_trial(settings, data, folder, command, progress):
         data: `Dataset`.
         folder: `RunFolder` of the trial.
         command: The command line, for the record.
-        progress: As `experiment.run` has it.
+        progress, dashboard: As `experiment.run` has them.
 
     Returns:
         The content of `metrics.json`.
@@ -91,7 +91,7 @@ def run_trial(settings, data, folder, command, progress):
     folder.start(dataclasses.asdict(settings), command)
     metrics = {"dataset": data.name, "loss": settings.loss, "overrides": settings.overrides}
     try:
-        _, training = train(settings, data, folder.path, progress)
+        _, training = train(settings, data, folder.path, progress, dashboard=dashboard)
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}
     else:
@@ -117,6 +117,7 @@ class Tuning:
         done: The folders whose trial is there.
         data: `Dataset`.
         command: The command line, for the record.
+        dashboard: The module `dashboard`, or None to do without TensorBoard.
     """
 
     path: pathlib.Path
@@ -125,6 +126,7 @@ class Tuning:
     done: set
     data: object
     command: str
+    dashboard: object
 
     def carry_out(self, terminal):
         """Runs the trials that are not done, and prints the flags of the best; returns 0, 1 if all failed, 130."""
@@ -135,7 +137,7 @@ class Tuning:
             with terminal.progress(len(pending), batches) as progress:
                 for folder, settings in pending.items():
                     progress.start(f"{settings.loss} {folder.path.name}")
-                    metrics = run_trial(settings, self.data, folder, self.command, progress)
+                    metrics = run_trial(settings, self.data, folder, self.command, progress, self.dashboard)
                     progress.finish(f"{folder.path.name}: {_outcome(metrics)}")
         except KeyboardInterrupt:
             terminal.say("Interrupted. Finished trials are kept; the same command goes on from there.")
@@ -157,7 +159,7 @@ class Tuning:
         return 0
 
 
-def plan_tuning(options, command, terminal):
+def plan_tuning(options, command, terminal, dashboard):
     """Draws the trials and checks their folders.
 
     Raises:
@@ -166,7 +168,7 @@ def plan_tuning(options, command, terminal):
         ConflictError: If a folder holds something that is not to be replaced.
         OSError: If a folder cannot be made.
     """
-    ((settings,), _), (data,) = make_settings(options), load(options, terminal).values()
+    ((settings,), reason), (data,) = make_settings(options), load(options, terminal).values()
     path = options.path / options.tune
     drawn = draw_trials(settings.loss, options.trials, data.num_classes, settings.embedding_dim)
     trials = {
@@ -175,7 +177,8 @@ def plan_tuning(options, command, terminal):
     }
     done = {folder for folder, s in trials.items() if folder.is_done(dataclasses.asdict(s), options.overwrite)}
     path.mkdir(parents=True, exist_ok=True)
-    return Tuning(path, options.trials, trials, done, data, command)
+    terminal.plan(data, [settings], reason, path)
+    return Tuning(path, options.trials, trials, done, data, command, dashboard)
 
 
 def _outcome(metrics):

@@ -7,6 +7,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from .vectors import l2_normalize
 
+NEIGHBORS = 10  # Of each point that are looked for in a picture.
+
 
 def class_distances(embeddings, labels, means):
     """How compact the classes are and how far apart.
@@ -79,7 +81,7 @@ def class_angles(means):
     return np.degrees(2 * np.arcsin(np.clip(chords / 2, 0, 1)))
 
 
-def neighbor_preservation(points, coordinates, neighbors=10):
+def neighbor_preservation(points, coordinates, neighbors=NEIGHBORS):
     """Fraction of the nearest neighbours of each point that are still among its nearest in a picture."""
     before, after = (
         NearestNeighbors(n_neighbors=neighbors).fit(array).kneighbors(return_distance=False)

@@ -5,6 +5,12 @@ import numpy as np
 BLOCK = 500  # About so many rows of a distance matrix are held at a time: against 10,000 columns 20 MB.
 
 
+def have_lengths(embeddings):
+    """Whether the length of every row is a finite number: the squares of large ones overflow."""
+    with np.errstate(over="ignore"):
+        return bool(np.isfinite(np.linalg.norm(embeddings, axis=1)).all())
+
+
 def l2_normalize(embeddings):
     """Each row divided by its length; rows of length 0 stay 0."""
     lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)

@@ -11,6 +11,7 @@ with hidden_start_up_noise():
     from keras.src.backend.common import dtypes
 
 import pytest
+from command import FAST
 
 dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # On JAX and PyTorch, Keras' means and products round to float32.
 
@@ -27,6 +28,16 @@ def keras_as_new():
     keras.utils.set_random_seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """The results of one command over the four default losses; tests of one group share them."""
+    from main import main
+
+    path = tmp_path_factory.mktemp("runs")
+    assert main([*FAST, "--runs", str(path)]) == 0
+    return path
 
 
 @pytest.fixture

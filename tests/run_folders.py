@@ -4,15 +4,16 @@ import json
 
 import numpy as np
 
-from experiment import INDICES, STRIP
 from scores import SCORES
 from scoring import DISTANCE_BINS, ROC_FARS
+from tsne_maps import INDICES, STRIP
 
 SETTINGS = {
     "dataset": "digits",
     "protocol": "closed",
     "split": None,
     "epochs": 2,
+    "embedding_dim": 64,
     "quick": False,
     "loss": "softmax",
     "seed": 0,
@@ -26,7 +27,8 @@ def write_run(folder, loss="softmax", status="finished", score=0.5, name=None, *
     settings = SETTINGS | {"loss": loss} | settings
     split = settings["split"]
     unit = f"seed-{settings['seed']}" if split is None else f"split-{split}-seed-{settings['seed']}"
-    path = folder / loss / (name or unit)
+    swept = settings.get("sweep")
+    path = folder / (f"{swept}={settings['overrides'][swept]:g}" if swept else loss) / (name or unit)
     if loss == "raw_pixels":
         path = folder / loss if split is None else folder / loss / f"split-{split}"
     path.mkdir(parents=True)
@@ -41,9 +43,11 @@ def write_run(folder, loss="softmax", status="finished", score=0.5, name=None, *
     }
     if loss != "raw_pixels":
         metrics["seed"] = settings["seed"]
-    if status == "finished":
+    if status == "failed":
+        metrics["failure"] = "diverged: the loss is nan in epoch 1. Known remedies: a lower --learning-rate."
+    else:
         metrics |= {"test": dict.fromkeys(SCORES[settings["protocol"]], score), "timing": {"train_seconds": 1.0}}
-    (path / "config.json").write_text(json.dumps({"settings": settings}))
+    (path / "config.json").write_text(json.dumps({"settings": settings, "command": "python main.py"}))
     (path / "metrics.json").write_text(json.dumps(metrics))
     counts = np.ones(len(DISTANCE_BINS) - 1)
     np.savez(

@@ -16,7 +16,7 @@ RUNS = [SimpleNamespace(settings=SETTINGS | {"seed": seed}) for seed in range(9)
 def row(loss, **scores):
     """A `Row` whose scores are given as lists over seeds."""
     by_seed = {name: {seed: {seed: value} for seed, value in enumerate(values)} for name, values in scores.items()}
-    return Row(loss, {}, RUNS[: max(map(len, scores.values()), default=0)], (), by_seed, ())
+    return Row(loss, loss, {}, RUNS[: max(map(len, scores.values()), default=0)], (), by_seed, ())
 
 
 def results(*rows, protocol="closed"):
@@ -104,11 +104,18 @@ def test_foreign_unfinished_and_damaged_folders_are_left_out_with_the_reason(fol
     (damaged / "embeddings.npz").write_bytes(b"half a file")
     half_written = write_run(folder, "arcface")
     (half_written / "metrics.json").write_text('{"test": 3')
+    swept = write_run(folder, "ring", seed=1)
+    settings = SETTINGS | {"loss": "ring", "seed": 1, "sweep": "ring_weight"}
+    (swept / "config.json").write_text(json.dumps({"settings": settings}))
+    incomplete = write_run(folder, "a_softmax")
+    metrics = json.loads((incomplete / "metrics.json").read_text())
+    del metrics["test"]["map_at_r"]
+    (incomplete / "metrics.json").write_text(json.dumps(metrics))
     found = gather(folder, SETTINGS)
     assert names(found) == ["raw_pixels", "softmax"]
     assert found.left_out["no loss has that name"] == [foreign]
-    assert set(found.left_out["no config.json of a run of this version"]) == {unknown, old}
-    assert set(found.left_out["unfinished, or damaged since"]) == {unfinished, damaged, half_written}
+    assert set(found.left_out["no config.json of a run of this version"]) == {unknown, old, swept}
+    assert set(found.left_out["unfinished, or damaged since"]) == {unfinished, damaged, half_written, incomplete}
 
 
 def test_seeds_are_in_the_order_of_numbers(folder):
@@ -129,6 +136,18 @@ def test_a_failed_run_is_counted_and_shown(folder):
 def test_a_lost_baseline_is_no_row(tmp_path):
     write_run(tmp_path)
     assert names(gather(tmp_path)) == ["softmax"]
+
+
+def test_a_damaged_baseline_is_left_out_and_said(folder):
+    write_run(folder)
+    baseline = folder / "raw_pixels"
+    for file, content in (("config.json", '{"settings": {}}'), ("metrics.json", "{}")):
+        whole = (baseline / file).read_text()
+        (baseline / file).write_text(content)
+        found = gather(folder)
+        assert names(found) == ["softmax"]
+        assert found.left_out == {"unfinished, or damaged since": [baseline]}
+        (baseline / file).write_text(whole)
 
 
 def test_seeds_of_a_split_are_averaged_and_splits_are_paired(tmp_path):
@@ -192,3 +211,20 @@ def test_trials_of_tuning_are_no_runs(tmp_path):
     write_run(tmp_path, "center", status="tuned", name="trial-0")
     found = gather(tmp_path)
     assert (found.rows, found.left_out) == ([], {})
+
+
+def test_a_sweep_has_a_line_for_each_value_in_the_order_of_the_numbers(tmp_path):
+    for value in (0.5, 10.0, 2.0):
+        write_run(tmp_path, "center", sweep="alpha", overrides={"alpha": value})
+    found = gather(tmp_path)
+    assert names(found) == ["center (alpha=0.5)", "center (alpha=2)", "center (alpha=10)"]
+    assert found.left_out == {}
+
+
+def test_a_run_of_a_sweep_is_not_mixed_with_others(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path, "center", seed=seed)
+    write_run(tmp_path, "center", sweep="alpha", overrides={"alpha": 0.5})
+    found = gather(tmp_path)
+    assert names(found) == ["center"]
+    assert list(found.left_out) == ["other settings: sweep alpha instead of None"]

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import dashboard
 from data import load_dataset, part_of
-from health import class_directions, target_angles
-from losses import ProxyNCALoss, Softmax, SubCenterArcFace, TripletLoss
+from health import class_directions, shown_centers, target_angles
+from losses import CenterLoss, ExponentialCenterLoss, ProxyNCALoss, Softmax, SubCenterArcFace, TripletLoss
+from models import MetricModel
 from training import Settings, train
 
 EVERY_LOSS = {"val_spread", "val_embedding_norm", "val_map_at_r", "val_center_accuracy", "learning_rate"}
@@ -51,7 +53,7 @@ class Recorder:
 def trained(loss, data, path, **changes):
     recorder = Recorder()
     settings = Settings(dataset="digits", loss=loss, seed=0, epochs=2, embedding_dim=8)
-    model, _ = train(dataclasses.replace(settings, **changes), data, path, recorder)
+    model, _ = train(dataclasses.replace(settings, **changes), data, path, recorder, dashboard=dashboard)
     return model, recorder.logs
 
 
@@ -103,11 +105,23 @@ def test_angles_are_to_the_nearest_direction_of_the_own_class_in_degrees():
     [(Softmax(4, 3), (4, 1, 3)), (ProxyNCALoss(4, 3), (4, 1, 3)), (SubCenterArcFace(4, 3, 2), (4, 2, 3))],
 )
 def test_directions_are_the_class_weights_or_proxies(loss, shape):
-    assert class_directions(loss).shape == shape
+    assert class_directions(MetricModel(None, {"loss": (1.0, loss)})).shape == shape
 
 
-def test_a_loss_without_class_weights_has_no_directions():
-    assert class_directions(TripletLoss()) is None
+def test_a_loss_without_class_weights_or_weight_has_no_directions():
+    assert (
+        class_directions(MetricModel(None, {"triplet": (1.0, TripletLoss()), "softmax": (0.0, Softmax(4, 3))})) is None
+    )
+
+
+def test_centers_are_shown_where_they_are_in_the_space_of_the_embeddings():
+    def model(loss):
+        return MetricModel(None, {"loss": (1.0, loss)})
+
+    assert shown_centers(model(CenterLoss(4, 3))).shape == (4, 3)
+    assert shown_centers(model(ProxyNCALoss(4, 3))) is None  # Directions.
+    assert shown_centers(model(ExponentialCenterLoss(4, 3))) is None  # In a ball, where the embeddings are not.
+    assert shown_centers(model(TripletLoss())) is None
 
 
 def test_tensorboard_has_the_signs_as_curves_and_their_distributions_as_histograms(digits, tmp_path):
@@ -115,5 +129,5 @@ def test_tensorboard_has_the_signs_as_curves_and_their_distributions_as_histogra
     events = EventAccumulator(str(tmp_path / "validation"), size_guidance={"tensors": 0}).Reload()
     tags = events.Tags()["tensors"]
     assert {"epoch_target_angle", "epoch_embedding_norm", "epoch_spread"} <= set(tags)
-    for tag in ("target_angle", "embedding_norm"):
+    for tag in ("target_angle", "embedding_norm", "class_mean_distance"):
         assert [event.step for event in events.Tensors(tag)] == [0, 1]

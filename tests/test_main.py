@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from command import FAST, LOSSES
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import sources
@@ -20,19 +21,10 @@ from held_out import held_out_classes
 from main import main
 
 pytestmark = pytest.mark.xdist_group("main")  # They share what takes long to make.
+any_network = pytest.mark.usefixtures("small_network")
 
-LOSSES = ("softmax", "center", "triplet", "triplet_center")
-FAST = ("--dataset", "digits", "--epochs", "2", "--tsne-iterations", "300", "--embedding-dim", "16")
 OPEN = ("--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "triplet_only")
 ROOT = pathlib.Path(__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The results of one command over the four default losses."""
-    path = tmp_path_factory.mktemp("runs")
-    assert main([*FAST, "--runs", str(path)]) == 0
-    return path
 
 
 def contents(folder):
@@ -45,6 +37,7 @@ def test_every_run_has_every_file(runs):
         assert {
             *("config.json", "metrics.json", "history.csv", "embeddings.npz", "embedder.keras", "weights.weights.h5"),
             *("tsne_test.png", "tsne_train.png", "distances.png", "confusion.png", "roc.png", "neighbors.png"),
+            *("training.gif", "mistakes.png", "tsne_test.csv", "tsne_train.csv", "projector_config.pbtxt"),
             *("train", "validation"),
         } <= names
         assert not [name for name in names if name.startswith(".partial")]
@@ -113,18 +106,110 @@ def test_tensorboard_has_the_same_tags_for_every_loss(runs):
 def test_tensorboard_has_the_pictures_the_settings_and_the_test_scores(runs):
     for loss in LOSSES:
         tags, accumulator = events(runs / "digits" / loss / "seed-0")
-        assert {"tsne_test", "tsne_train", "confusion", "distances", "config", "test/map_at_r"} <= set(tags)
-        (text,) = accumulator.Tensors("config")[0].tensor_proto.string_val
+        pictures = {"tsne_test", "tsne_train", "confusion", "distances", "roc", "neighbors", "mistakes"}
+        assert pictures | {"test/map_at_r", "judged/map_at_r", "same_class_or_not/pr_curves"} <= set(tags)
+        (text,) = accumulator.Tensors("result")[0].tensor_proto.string_val
         assert f'"loss": "{loss}"' in text.decode()
+        assert [event.step for event in accumulator.Tensors("tsne_over_training")] == [0, 1]
+
+
+def steps_by_tag(runs):
+    """Dict from a folder with events and a tag to the steps there."""
+    return {
+        (folder.relative_to(runs), tag): [event.step for event in accumulator.Tensors(tag)]
+        for folder in {path.parent for path in runs.rglob("events.out.tfevents.*")}
+        for tags, accumulator in [events(folder)]
+        for tag in tags
+    }
+
+
+def test_no_event_is_there_twice_nor_after_the_same_command_again(runs):
+    before = steps_by_tag(runs)
+    assert len({folder for folder, _ in before}) == 1 + 4 * len(LOSSES)  # Each loss, its run, training, validation.
+    for steps in before.values():
+        assert len(steps) == len(set(steps))
+    assert main([*FAST, "--runs", str(runs)]) == 0
+    assert steps_by_tag(runs) == before
+
+
+def test_the_projector_knows_the_images_of_the_map(runs):
+    for loss in LOSSES:
+        folder = runs / "digits" / loss / "seed-0"
+        with np.load(folder / "embeddings.npz") as file:
+            arrays = dict(file)
+        with open(folder / "projector_images.tsv", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        assert [int(row["test image"]) for row in rows] == arrays["tsne_indices"].tolist()
+        assert [row["class"] for row in rows] == [f"digit {label}" for label in arrays["tsne_test_labels"]]
+        wrong = [row["class"] != row["predicted"] for row in rows]
+        assert wrong == [row["correct"] == "no" for row in rows] == arrays["tsne_mistakes"].tolist()
+        normalized = l2_normalize(arrays["test_embeddings"])[arrays["tsne_indices"]]
+        own = arrays["class_means"][arrays["tsne_test_labels"]]
+        np.testing.assert_allclose(
+            [float(row["distance to class mean"]) for row in rows], np.linalg.norm(normalized - own, axis=1), atol=1e-3
+        )
+        newest = max(path.stat().st_mtime_ns for path in folder.glob("projector_*"))
+        assert all(path.stat().st_mtime_ns >= newest for path in folder.glob("events*"))
+
+
+def test_the_coordinates_of_a_map_are_there_as_a_table(runs):
+    folder = runs / "digits" / "center" / "seed-0"
+    with np.load(folder / "embeddings.npz") as file:
+        arrays = dict(file)
+    with open(folder / "tsne_test.csv") as file:
+        rows = list(csv.DictReader(file))
+    np.testing.assert_allclose([[float(row["x"]), float(row["y"])] for row in rows], arrays["tsne_test"], atol=1e-4)
+    assert [int(row["image"]) for row in rows] == arrays["tsne_indices"].tolist()
+
+
+@any_network
+def test_without_tensorboard_all_else_is_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dashboard", None)  # Not to be imported.
+    arguments = [*FAST, "--losses", "softmax", "--epochs", "1", "--no-tensorboard", "--runs", str(tmp_path)]
+    assert main(arguments) == 0
+    names = {path.name for path in (tmp_path / "digits" / "softmax" / "seed-0").iterdir()}
+    assert {"metrics.json", "history.csv", "embeddings.npz", "tsne_test.png", "mistakes.png"} <= names
+    assert not names & {"train", "validation", "projector_config.pbtxt"}
+    assert not list(tmp_path.rglob("*tfevents*"))
+
+
+@pytest.fixture(scope="module")
+def flat_runs(tmp_path_factory):
+    """A sweep of two-dimensional embeddings, the last value of which leaves nothing but a collapse."""
+    path = tmp_path_factory.mktemp("flat")
+    arguments = [*FAST, "--embedding-dim", "2", "--epochs", "24", "--learning-rate", "0.01", "--runs", str(path)]
+    assert main([*arguments, "--sweep", "center.softmax_weight=1,0", "--set", "center.center_weight=1"]) == 1
+    return path / "digits-sweep-center.softmax_weight"
+
+
+def test_two_dimensional_embeddings_are_drawn_filmed_and_compared(flat_runs):
+    folder = flat_runs / "softmax_weight=1" / "seed-0"
+    assert (folder / "features.png").stat().st_size > 0
+    assert (folder / "training.gif").read_bytes().startswith(b"GIF89a")
+    assert (flat_runs / "comparison_features.png").stat().st_size > 0
+    _, accumulator = events(folder)
+    steps = [event.step for event in accumulator.Tensors("features_over_training")]
+    assert len(steps) == 10
+    assert steps[-1] == 23
+
+
+def test_a_collapse_is_shown(flat_runs):
+    folder = flat_runs / "softmax_weight=0" / "seed-0"
+    assert "collapsed" in json.loads((folder / "metrics.json").read_text())["failure"]
+    assert (folder / "features.png").stat().st_size > 0
+    assert (folder / "training.gif").stat().st_size > 0
+    summary = (flat_runs / "SUMMARY.md").read_text()
+    assert summary.startswith("# digits, sweep of center.softmax_weight\n")
+    assert "- **center (center_weight=1, softmax_weight=0)**, seed 0: collapsed: " in summary
 
 
 def test_the_same_command_again_skips_everything_and_says_so(runs, capsys):
-    before = contents(runs / "digits" / "center")
+    before = contents(runs / "digits" / "center" / "seed-0")
     assert main([*FAST, "--runs", str(runs)]) == 0
     output = capsys.readouterr().out
     for loss in LOSSES:
         assert f"skipping {loss} seed 0" in output
-    assert contents(runs / "digits" / "center") == before
+    assert contents(runs / "digits" / "center" / "seed-0") == before
 
 
 def test_a_lost_baseline_is_made_again(runs, capsys):
@@ -151,15 +236,11 @@ def test_a_value_that_a_loss_refuses_is_said_before_training(tmp_path, capsys):
     assert not (tmp_path / "digits").exists()
 
 
-def test_a_perplexity_above_the_number_of_points_is_refused(tmp_path, capsys):
-    assert main([*FAST, "--perplexity", "500", "--runs", str(tmp_path)]) == 2
-    assert "must be below the 400 images" in capsys.readouterr().err
-
-
-def test_a_file_in_the_place_of_the_results_is_refused(tmp_path, capsys):
-    (tmp_path / "digits").write_text("")
-    assert main([*FAST, "--runs", str(tmp_path)]) == 2
-    assert str(tmp_path / "digits") in capsys.readouterr().err
+@pytest.mark.parametrize(("dim", "perplexity", "points"), [("16", "250", "200 validation"), ("2", "450", "400 test")])
+def test_a_perplexity_above_the_number_of_points_is_refused(dim, perplexity, points, tmp_path, capsys):
+    # The film has t-SNE of the validation images, but of two-dimensional embeddings.
+    assert main([*FAST, "--embedding-dim", dim, "--perplexity", perplexity, "--runs", str(tmp_path)]) == 2
+    assert f"must be below the {points} images" in capsys.readouterr().err
 
 
 def test_no_reachable_source_is_said_with_reasons_and_remedies(tmp_path, monkeypatch, capsys):
@@ -175,6 +256,7 @@ def test_no_reachable_source_is_said_with_reasons_and_remedies(tmp_path, monkeyp
         assert words in message
 
 
+@any_network
 def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys):
     arguments = ["--losses", "triplet", "softmax", "--set", "triplet.triplet_weight=1e38", "--runs", str(tmp_path)]
     assert main([*FAST, *arguments]) == 1
@@ -182,11 +264,15 @@ def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys
     assert metrics["status"] == "failed"
     assert metrics["failure"].startswith("diverged")
     output = capsys.readouterr().out
-    assert "triplet seed 0: FAILED, diverged" in output
+    assert "triplet (triplet_weight=1e+38) seed 0: FAILED, diverged" in output
     assert "triplet (triplet_weight=1e+38) (seed 0 FAILED)" in output.split("digits, test images")[1]
     assert (tmp_path / "digits" / "softmax" / "seed-0" / "metrics.json").exists()
+    assert main([*FAST, *arguments]) == 1
+    again = capsys.readouterr().out
+    assert "skipping triplet (triplet_weight=1e+38) seed 0: FAILED before with these settings, diverged" in again
 
 
+@any_network
 def test_several_seeds_are_summarised_with_their_95_percent_interval(tmp_path, capsys):
     assert main([*FAST, "--losses", "softmax", "--seeds", "2", "--runs", str(tmp_path)]) == 0
     scores = [
@@ -200,6 +286,7 @@ def test_several_seeds_are_summarised_with_their_95_percent_interval(tmp_path, c
     assert f"± {half_width:.4f}" in table
 
 
+@any_network
 def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
     assert main(["--dataset", "digits", "--quick", "--losses", "softmax", "--runs", str(tmp_path)]) == 0
     assert not (tmp_path / "digits").exists()
@@ -230,6 +317,11 @@ def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
         assert metrics["test"]["unseen_map_at_r"] == pytest.approx(again["map_at_r"])
         assert len(arrays["unknown_labels"]) + len(arrays["test_labels"]) == 400
         assert arrays["class_means"].shape == (6, 64)
+        with open(folder / "projector_images.tsv", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t"))
+        unknown = [row for row in rows if row["correct"] == "class never seen"]
+        assert {row["class"] for row in unknown} == {f"digit {digit}*" for digit in held_out}
+        assert not {row["predicted"] for row in rows} & {row["class"] for row in unknown}
 
 
 def test_the_open_protocol_is_compared_and_drawn(open_runs):
@@ -243,13 +335,14 @@ def test_an_open_study_that_lost_a_run_makes_that_run_alone_again(open_runs, cap
     lost = open_runs / "triplet_only" / "split-0-seed-0" / "metrics.json"
     scores = json.loads(lost.read_text())["test"]
     lost.unlink()
-    before = contents(open_runs / "softmax") | contents(open_runs / "raw_pixels")
+    before = contents(open_runs / "softmax" / "split-0-seed-0") | contents(open_runs / "raw_pixels")
     assert main([*OPEN, "--runs", str(open_runs.parent)]) == 0
-    assert "skipping softmax split 0, seed 0" in capsys.readouterr().out
+    assert "skipping softmax split 0, seed 0: done before" in capsys.readouterr().out
     assert json.loads(lost.read_text())["test"] == scores
-    assert contents(open_runs / "softmax") | contents(open_runs / "raw_pixels") == before
+    assert contents(open_runs / "softmax" / "split-0-seed-0") | contents(open_runs / "raw_pixels") == before
 
 
+@any_network
 def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, monkeypatch):
     """Other images in the held-out classes' training and validation parts change no weight and no test score."""
     load = study.load_dataset
@@ -278,6 +371,7 @@ def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, mo
         np.testing.assert_array_equal(array, other[name], err_msg=name)
 
 
+@any_network
 def test_tuning_tries_the_defaults_first_keeps_its_trials_and_prints_the_flags(tmp_path, capsys):
     arguments = ["--dataset", "digits", "--epochs", "1", "--tune", "center", "--trials", "3", "--runs", str(tmp_path)]
     assert main(arguments) == 0
@@ -349,6 +443,16 @@ def test_ctrl_c_keeps_finished_runs_and_the_next_command_goes_on(tmp_path):
     assert process.returncode == 0
     assert "skipping softmax seed 0" in output
     assert "skipping center" not in output
+
+
+def test_ctrl_c_while_pictures_are_drawn_is_no_traceback(runs, monkeypatch, capsys):
+    def interrupted(results):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "draw", interrupted)
+    assert main(["--summarize", "--runs", str(runs)]) == 130
+    assert main([*FAST, "--runs", str(runs)]) == 130
+    assert capsys.readouterr().out.count("Interrupted. Runs that ended are kept") == 2
 
 
 @pytest.mark.slow

@@ -1,6 +1,7 @@
 """The command line: what it accepts, and what it says to what it does not."""
 
 import dataclasses
+import importlib.util
 import re
 
 import pytest
@@ -46,6 +47,7 @@ def test_every_flag_reaches_the_settings():
         "augment": True,
         "learning_rate": 0.01,
         "overrides": {"center_weight": 0.5},
+        "sweep": None,
         "precision": "float32",
         "perplexity": 12.0,
         "tsne_iterations": 300,
@@ -80,6 +82,27 @@ def test_what_tuning_cannot_go_with_is_refused(flags, message, capsys):
     with pytest.raises(SystemExit):
         parse_options(["--tune", "center", *flags.split()])
     assert message in capsys.readouterr().err
+
+
+def test_a_sweep_trains_one_loss_with_one_value_after_another_for_each_seed():
+    sweep = ["--sweep", "center.center_weight=0,0.5", "--set", "center.center_rate=0.1"]
+    options = parse_options([*sweep, "--seeds", "2"])
+    assert options.path.name == "mnist-sweep-center.center_weight"
+    assert [(s.loss, s.seed, s.sweep, s.overrides) for s in make_settings(options)[0]] == [
+        ("center", seed, "center_weight", {"center_rate": 0.1, "center_weight": value})
+        for seed in (0, 1)
+        for value in (0.0, 0.5)
+    ]
+
+
+def test_without_tensorboard_the_remedy_is_said_at_once_and_it_can_be_done_without(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        parse_options([])
+    message = capsys.readouterr().err
+    assert "pip install tensorboard" in message
+    assert "--no-tensorboard" in message
+    assert parse_options(["--no-tensorboard"]).tensorboard is False
 
 
 def test_seeds_are_numbered_from_0():
@@ -152,6 +175,7 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--seeds 0", ["--seeds", "at least 1"]),
         ("--embedding-dim 1", ["--embedding-dim", "at least 2", "1"]),
         ("--learning-rate 0", ["--learning-rate", "above 0"]),
+        ("--learning-rate -1", ["--learning-rate", "above 0", "-1"]),
         ("--learning-rate nan", ["--learning-rate", "nan"]),
         ("--perplexity 1", ["--perplexity", "at least 2"]),
         ("--tsne-iterations 10", ["--tsne-iterations", "at least 300"]),
@@ -164,6 +188,19 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--set a_softmax.annealing=5", ["annealing=5", "4 numbers", "1000,0.12,1,5"]),
         ("--set a_softmax.annealing=1,2,3,x", ["1,2,3,x", "number"]),
         ("--set a_softmax.margin=2.5", ["2.5", "whole number"]),
+        ("--set ring.ring_weight=1 --set ring.ring_weight=2", ["ring.ring_weight has a value already"]),
+        ("--trials 3", ["--tune LOSS"]),
+        ("--summarize --losses ring --overwrite", ["--summarize", "give it no --losses, --overwrite"]),
+        ("--runs=", ["--runs", "must name a folder"]),
+        ("--sweep center", ["--sweep", "LOSS.ARG=VALUES", "center"]),
+        ("--sweep center.center_weight=1", ["two values or more", "center.center_weight=1"]),
+        ("--sweep center.center_weight=1,1.0", ["each once"]),
+        ("--sweep center.center_weight=1,much", ["--sweep center.center_weight=much", "a number"]),
+        ("--sweep a_softmax.annealing=1000,0.12,1,5", ["annealing is several numbers"]),
+        ("--sweep center.weight=1,2", ["center has no weight"]),
+        ("--sweep center.center_weight=1,2 --losses ring", ["no --losses"]),
+        ("--sweep center.center_weight=1,2 --tune center", ["no --tune"]),
+        ("--sweep center.center_weight=1,2 --set center.center_weight=3", ["cannot be --set too"]),
         ("--embedding-init zeros", ["zeros", "glorot, normal, uniform"]),
         ("--losses softmax --set center.center_weight=1", ["center", "--losses has only softmax"]),
         ("--runs /proc/nowhere", ["--runs", "/proc/nowhere", "Choose"]),
@@ -190,6 +227,13 @@ def test_results_under_a_file_are_refused(tmp_path, capsys):
     with pytest.raises(SystemExit):
         parse_options(["--runs", str(tmp_path / "file" / "runs")])
     assert "cannot write to --runs" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_results_is_refused(tmp_path, capsys):
+    (tmp_path / "digits").write_text("")
+    with pytest.raises(SystemExit):
+        parse_options(["--dataset", "digits", "--runs", str(tmp_path)])
+    assert f"{tmp_path / 'digits'} is a file" in capsys.readouterr().err
 
 
 def test_a_precision_asked_for_is_taken_as_it_is():

@@ -19,8 +19,9 @@ from run_folder import (
     ConflictError,
     RunFolder,
     environment,
+    png,
     save_arrays,
-    save_figure,
+    save_bytes,
     save_json,
     save_table,
     whole_file,
@@ -111,7 +112,7 @@ def test_table_has_an_empty_cell_for_none(tmp_path):
 def test_figure_round_trip(tmp_path):
     figure = Figure(figsize=(3, 2), dpi=50)
     figure.add_subplot().plot([0, 1], [1, 0])
-    save_figure(tmp_path / "picture.png", figure)
+    save_bytes(tmp_path / "picture.png", png(figure))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     picture = imread(tmp_path / "picture.png")

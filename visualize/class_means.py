@@ -32,7 +32,7 @@ def class_means_figure(title, panels, class_names):
     """
     rows, columns = grid_shape(len(panels))
     names = 0.06 * max(map(len, class_names))  # Inches, of the longest.
-    size = max(5.2, 2.15 * columns + names + 0.4), 2.95 * rows + names + 1.4
+    size = max(5.2, 2.15 * columns + names + 0.4), 2.68 * rows + names + 1.3
     figure = page(size, title, hspace=0.04, wspace=0.02)
     grid = figure.subplots(rows, columns, squeeze=False).ravel()
     for axes in grid[len(panels) :]:

@@ -3,24 +3,27 @@
 import textwrap
 
 import numpy as np
-from matplotlib import patheffects
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from scipy.linalg import orthogonal_procrustes
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from .names import name_classes
 from .style import DPI, INK, MUTED, class_colors, grid_shape, page
 
-HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
-    "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can). "
-    "Maps of the same images start from the same layout."
+    "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can)."
+)
+SAME_LAYOUT = "Maps of the same images start from the same layout."
+MISCLASSIFIED = (
+    "Misclassified: by the loss's own classifier or, where it has none, by the nearest class mean. "
+    "Raw pixels show none."
 )
 
 
-def tsne(points, initialization, perplexity, iterations, seed):
+def tsne(points, initialization, perplexity, iterations, seed, exaggeration=12.0):
     """Two-dimensional t-SNE coordinates of some points.
 
     Args:
@@ -31,11 +34,15 @@ def tsne(points, initialization, perplexity, iterations, seed):
         iterations: Number of gradient steps, at least 300: the first 250 are early exaggeration, and
             the divergence is known only after them.
         seed: Random state.
+        exaggeration: Of the attraction in the first 250 steps.
 
     Returns:
         Coordinates `(n, 2)` and the Kullback-Leibler divergence they end at.
     """
-    model = TSNE(init=initialization, perplexity=perplexity, max_iter=iterations, random_state=seed, n_jobs=-1)
+    model = TSNE(
+        init=initialization, perplexity=perplexity, early_exaggeration=exaggeration, max_iter=iterations,
+        random_state=seed, n_jobs=1,
+    )  # fmt: skip
     return model.fit_transform(points), float(model.kl_divergence_)
 
 
@@ -65,11 +72,7 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     axes.set_xlim(*((low + high)[0] / 2 + np.array([-half, half])))
     axes.set_ylim(*((low + high)[1] / 2 + np.array([-half, half])))
     axes.set_box_aspect(1)
-    for label, (x, y) in _label_places(coordinates, labels, class_names, half).items():
-        axes.text(
-            x, y, class_names[label], color=INK, fontsize=11, weight="bold", ha="center", va="center",
-            path_effects=HALO,
-        )  # fmt: skip
+    name_classes(axes, coordinates, labels, class_names, fontsize=11)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#cccccc")
@@ -77,31 +80,13 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     axes.set_xlabel(caption, fontsize=10, color=MUTED, loc="left")
 
 
-def _label_places(coordinates, labels, class_names, half):
-    """Where each class is named: at the most central of its points whose name covers no other name.
-
-    A real point, as the mean of a class may lie outside of it. `half` is half the width of the panel.
-    """
-    width, height = 0.055 * half, 0.1 * half  # Of a letter, and of a line, at the size the panels have.
-    places = {}
-    for label in np.unique(labels):
-        points = coordinates[labels == label]
-        distances = np.linalg.norm(points[:, None] - points[None], axis=-1).sum(axis=1)
-        central = points[distances.argsort()]
-        free = np.ones(len(central), bool)
-        for other, place in places.items():
-            letters = (len(class_names[label]) + len(class_names[other])) / 2
-            free &= (np.abs(central - place) > (width * letters, height)).any(axis=1)
-        places[label] = central[free.argmax()]  # The most central of all, if none is free.
-    return places
-
-
-def tsne_figure(title, **panel):
-    """One t-SNE map with the note on how to read it."""
-    figure = Figure(figsize=(6.4, 8), dpi=DPI, layout="constrained")
+def tsne_figure(title, caption="", note=f"{HOW_TO_READ} {SAME_LAYOUT}", **panel):
+    """One t-SNE map with the note on how to read it; `panel` has the other arguments of `draw_tsne`."""
+    lines = [wrapped for line in caption.splitlines() for wrapped in textwrap.wrap(line, 78)]
+    figure = Figure(figsize=(6.4, 7.7 + 0.17 * len(lines)), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    draw_tsne(figure.add_subplot(), title=textwrap.fill(title, 50), **panel)
-    figure.supxlabel(textwrap.fill(HOW_TO_READ, 90), fontsize=8.5, color=MUTED, x=0.01, ha="left")
+    draw_tsne(figure.add_subplot(), title=textwrap.fill(title, 50), caption="\n".join(lines), **panel)
+    figure.supxlabel(textwrap.fill(note, 90), fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 
 
@@ -132,5 +117,6 @@ def _draw_key(axes, class_names, note):
     ]
     handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
     axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=11, frameon=False, borderaxespad=0)
-    text = "\n\n".join(textwrap.fill(paragraph, 50) for paragraph in (note, HOW_TO_READ))
-    axes.text(0, 0, text, transform=axes.transAxes, fontsize=10.5, color=MUTED, va="bottom", linespacing=1.35)
+    paragraphs = MISCLASSIFIED, note, f"{HOW_TO_READ} {SAME_LAYOUT}"
+    text = "\n\n".join(textwrap.fill(paragraph, 56) for paragraph in paragraphs)
+    axes.text(0, 0, text, transform=axes.transAxes, fontsize=9.5, color=MUTED, va="bottom", linespacing=1.25)

@@ -11,7 +11,10 @@ from .style import INK, LETTER, MARK, MUTED, page, wrapped
 WIDTH_OF_ONE, WIDTH = 7.5, 10.5  # Inches of the page, for one embedding and for several.
 MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side, or the page would be too long.
 GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in sides of an image.
-NOTE = "Left: a test image; then its nearest neighbours among the other test images, the nearest first. Framed: "
+NOTE = (
+    "Left: of each class, a test image that raw pixels are in doubt about (about half of its nearest are of its "
+    "class). Then its nearest neighbours among the other test images, the nearest first. Framed: "
+)
 
 
 def neighbors_figure(title, rows, queries, images, labels, class_names):
@@ -46,7 +49,7 @@ def _one(title, neighbors, queries, images, labels, class_names):
     names = [class_names[labels[query]] for query in queries]
     room = WIDTH_OF_ONE - _inches(names, 9)
     strips = _Strips(images, labels, neighbors.shape[1], room, below=CLASS_NAME, beside=0)
-    figure = page((WIDTH_OF_ONE, strips.inches(len(queries)) + 1.2), title)
+    figure = page((WIDTH_OF_ONE, strips.inches(len(queries)) + 1.35), title)
     axes = figure.add_subplot()
     strips.draw(axes, queries, neighbors)
     for x, y, label in strips.wrong(queries, neighbors):

@@ -16,6 +16,10 @@ IN_BETWEEN = {"color": "#c4c4c4", "linewidth": 0.8, "zorder": 1.5}
 PERCENTAGES = (0.1, 0.3, 1, 3, 10, 25, 50, 75, 90, 97, 99, 99.7, 99.9, 99.97)
 LINE = 0.18  # Inches from one line of the key to the next.
 COLUMNS = 0.25, 0.39  # Right ends of the key's numbers.
+NOTE = (
+    f"In colour: the {EXTREMES} best and the {EXTREMES} worst losses by their TAR at FAR $10^{{-3}}$, besides "
+    f"{REFERENCE} (black) and {BASELINE} (dotted). Grey: those between."
+)
 SMALLEST = 1e-6  # The logit of 0 and of 1 is infinite.
 
 
@@ -26,7 +30,7 @@ def roc_figure(title, curves, far_range=(1e-5, 1)):
         title: Title of the figure.
         curves: List of dicts: `name`; `fars` `(k,)`, ascending, 1e-3 among them; `tars` `(k,)`, in `[0, 1]`; `eer`,
             the equal error rate.
-        far_range: Smallest and largest FAR shown.
+        far_range: Smallest and largest FAR shown, if not all losses have left the picture at the top before.
 
     Raises:
         ValueError: If a curve has no TAR at FAR 1e-3.
@@ -34,20 +38,22 @@ def roc_figure(title, curves, far_range=(1e-5, 1)):
     curves = sorted(curves, key=_key_tar, reverse=True)
     names = [wrapped(curve["name"], 36) for curve in curves]
     places, lines = stacked(names)
-    height = max(5.4, LINE * (lines + 2) + 0.9)
+    height = max(5.4, LINE * (lines + 2) + 1.2)
     figure = page((11, height), title)
     axes, key = figure.subplots(1, 2, width_ratios=(1.35, 1))
     styles = _styles([curve["name"] for curve in curves])
     for curve, style in zip(curves, styles, strict=True):
         axes.plot(curve["fars"], np.clip(curve["tars"], SMALLEST, 1 - SMALLEST), **style)
-    _draw_scales(axes, far_range, _tar_limits(curves, far_range))
+    _draw_scales(axes, *_limits(curves, far_range))
     key.set_axis_off()
     key.set_xlim(0, 1)
-    key.set_ylim((height - 0.9) / LINE, 0)
+    key.set_ylim((height - 1.2) / LINE, 0)
     for x, heading in zip(COLUMNS, ("TAR at\nFAR $10^{-3}$", "EER"), strict=True):
         key.text(x, 1.8, heading, ha="right", va="bottom", fontsize=8.5, color=MUTED)
     for curve, name, style, place in zip(curves, names, styles, places + 2, strict=True):
         _draw_key_row(key, place, name, style, (_key_tar(curve), curve["eer"]))
+    if IN_BETWEEN in styles:
+        figure.supxlabel(NOTE, fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 
 
@@ -77,10 +83,11 @@ def _colored(number):
     return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5}
 
 
-def _tar_limits(curves, far_range):
-    """TARs that the axis begins and ends at, by the curves of the losses where FAR is at most 0.1.
+def _limits(curves, far_range):
+    """FARs and TARs that the axes begin and end at, by the curves of the losses.
 
-    Above that all are at the top; and the raw pixels must not take the room of the others.
+    Raw pixels must not take the room of the others. The TARs are those where FAR is at most 0.1: above it all are at
+    the top. The largest FAR is the one where the last curve has left there.
     """
     losses = [curve for curve in curves if not is_loss(curve["name"], BASELINE)] or curves
     shown = np.concatenate(
@@ -90,12 +97,14 @@ def _tar_limits(curves, far_range):
         ]
     )
     low, high = logit(np.clip([shown.min(), shown.max()], 1e-3, 1 - 1e-4))
-    return expit([low - 0.3, high + 0.3])
+    bottom, top = expit([low - 0.3, high + 0.3])
+    left_at = max(min(curve["fars"][curve["tars"] > top], default=far_range[1]) for curve in losses)
+    return (far_range[0], min(max(left_at, 10 * KEY_FAR), far_range[1])), (bottom, top)
 
 
-def _draw_scales(axes, far_range, tar_limits):
+def _draw_scales(axes, far_limits, tar_limits):
     axes.set_xscale("log")
-    axes.set_xlim(far_range)
+    axes.set_xlim(far_limits)
     # It spreads out what is next to 0 and to 1 alike: on MNIST all are next to 1.
     axes.set_yscale("logit")
     axes.set_ylim(tar_limits)

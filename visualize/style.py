@@ -32,8 +32,14 @@ def page(size, title, fontsize=12, **padding):
 
 
 def grid_shape(cells):
-    """Rows and columns of a grid of panels: a row for up to three, else about as many rows as columns, at most six."""
-    columns = cells if cells <= 3 else min(6, math.ceil(math.sqrt(cells)))
+    """Rows and columns of a grid of panels: a row for up to three, else about as many rows as columns, at most six.
+
+    Of two such grids, the one with fewer empty cells.
+    """
+    if cells <= 3:
+        return 1, cells
+    square = math.ceil(math.sqrt(cells))
+    columns = min(min(6, square), min(6, square + 1), key=lambda columns: -cells % columns)
     return -(-cells // columns), columns
 
 

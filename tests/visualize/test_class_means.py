@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from pictures import DIGITS, FASHION, loss_names, unreadable, words
+from pictures import DIGITS, FASHION, drawn_texts, loss_names, unreadable, words
 
 from visualize import class_means_figure
 
@@ -76,3 +76,12 @@ def test_distances_that_are_not_between_all_classes_are_refused_by_name(shape):
 )
 def test_every_text_of_the_class_means_can_be_read(count, class_names):
     assert not unreadable(comparison(count, class_names))
+
+
+@pytest.mark.parametrize("count", [4, 12, 34])
+@pytest.mark.parametrize("class_names", [DIGITS, FASHION, DIGITS[:6]])
+def test_panels_are_close_below_the_title(count, class_names):
+    panels = [{"name": f"loss {i}", "distances": distances(i, len(class_names))} for i in range(count)]
+    figure = class_means_figure("title", panels, class_names)
+    boxes = {text.get_text(): box for text, box in drawn_texts(figure)}
+    assert boxes["title"].y0 - boxes["loss 0"].y1 < 0.4 * figure.dpi

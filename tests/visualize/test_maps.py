@@ -9,6 +9,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from pictures import DIGITS, FASHION, LONGEST_NAME, unreadable, words
 
+from figures import UNSEEN_NOTE
 from losses import LOSSES
 from visualize import class_colors, comparison_tsne_figure, draw_tsne, tsne_figure
 
@@ -21,14 +22,14 @@ def drawn_map():
     coordinates = rng.normal(size=(4, 2))[labels] * [60, 20] + rng.normal(size=(120, 2))
     mistakes = rng.random(120) < 0.15
     axes = Figure(figsize=(4, 6)).add_subplot()
-    draw_tsne(axes, coordinates, labels, ("zero", "one", "two", "three"), mistakes, "title", "caption")
+    draw_tsne(axes, coordinates, labels, ("a", "b", "c", "d"), mistakes, "title", "caption")
     FigureCanvasAgg(axes.figure).draw()
     return axes, coordinates, labels, mistakes
 
 
 def test_each_class_is_named_once_at_its_medoid(drawn_map):
     axes, coordinates, labels, _ = drawn_map
-    assert [text.get_text() for text in axes.texts] == ["zero", "one", "three"]
+    assert [text.get_text() for text in axes.texts] == ["a", "b", "d"]
     for text, label in zip(axes.texts, (0, 1, 3), strict=True):
         own = coordinates[labels == label]
         medoid = min(own.tolist(), key=lambda point, own=own: sum(math.dist(point, other) for other in own))
@@ -95,24 +96,29 @@ def panel(title, caption):
     return {"coordinates": coordinates, "labels": labels, "mistakes": mistakes, "title": title, "caption": caption}
 
 
-def comparison(panels, class_names):
+UNSEEN_CAPTION = f"{TSNE_CAPTION}\n× misclassified by the loss's own classifier\n{UNSEEN_NOTE}"
+
+
+def comparison(panels, class_names, note=NOTE):
     caption = "5-NN 100.00% · nearest mean 100.00% · MAP@R 0.999\nKL 10.22 · 10 nearest kept 100%"
     title = "QUICK · fashion_mnist: what the loss does to the embedding"
-    return comparison_tsne_figure(title, [panel(LONGEST_NAME, caption)] * panels, class_names, NOTE)
+    return comparison_tsne_figure(title, [panel(LONGEST_NAME, caption)] * panels, class_names, note)
 
 
-def single(class_names):
+def single(class_names, caption=TSNE_CAPTION):
     title = "QUICK · triplet_center on fashion_mnist, seed 10: train images"
-    return tsne_figure(class_names=class_names, **panel(title, TSNE_CAPTION))
+    return tsne_figure(class_names=class_names, **panel(title, caption))
 
 
 FIGURES = {
     "one": lambda: single(FASHION),
     "one, digits": lambda: single(DIGITS),
+    "one of unseen classes": lambda: single(FASHION, UNSEEN_CAPTION),
     "comparison of 1": lambda: comparison(1, FASHION),
     "comparison of 2": lambda: comparison(2, FASHION),
     "comparison of 5": lambda: comparison(5, FASHION),
     "comparison of 5, digits": lambda: comparison(5, DIGITS),
+    "comparison of 5 of unseen classes": lambda: comparison(5, FASHION, f"{NOTE} {UNSEEN_NOTE}"),
     "comparison of 12": lambda: comparison(12, FASHION),
     "comparison of all": lambda: comparison(len(LOSSES) + 1, FASHION),
 }
@@ -121,6 +127,17 @@ FIGURES = {
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_text_of_a_map_can_be_read(name):
     assert not unreadable(FIGURES[name]())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_names_of_classes_stay_inside_of_the_frame(name):
+    figure = FIGURES[name]()
+    FigureCanvasAgg(figure).draw()
+    for axes in (axes for axes in figure.axes if axes.axison):
+        frame = axes.get_window_extent()
+        for box in (text.get_window_extent() for text in axes.texts):
+            assert frame.x0 <= box.x0
+            assert box.x1 <= frame.x1
 
 
 @pytest.mark.parametrize("name", [name for name in FIGURES if "comparison" in name])
@@ -139,6 +156,7 @@ def test_a_comparison_has_every_panel_and_a_key_of_all_classes():
     for name in FASHION:
         assert shown.count(name) == 5 + 1
     assert "misclassified" in shown
+    assert any("by the loss's own classifier" in " ".join(text.split()) for text in shown)
     assert sum(LONGEST_NAME in word for word in shown) == 5
 
 

@@ -129,6 +129,11 @@ def test_every_text_of_the_strips_can_be_read(count, class_names):
     assert not unreadable(strips(loss_names(count), class_names))
 
 
+@pytest.mark.parametrize("names", [["center"], ["softmax", "center"]])
+def test_the_note_says_how_the_images_were_chosen(names):
+    assert any("raw pixels are in doubt about" in " ".join(text.split()) for text in words(strips(names)))
+
+
 def test_small_images_can_be_read_too():
     assert not unreadable(strips(["center"], FASHION, plain_images(side=8)))
     assert not unreadable(strips(["softmax", "center"], DIGITS, plain_images(side=8)))

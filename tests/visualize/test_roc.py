@@ -96,13 +96,37 @@ def test_high_rates_are_spread_out():
     assert (np.diff(heights) > 0.05 * axes.bbox.height).all()
 
 
-def test_rates_of_nought_and_one_can_be_drawn():
-    step = {"name": "step", "fars": FARS, "tars": (FARS >= 1e-3).astype(float), "eer": 0.0}
-    assert not unreadable(roc_figure("title", [step]))
+@pytest.mark.parametrize("first", [1e-5, 1e-3])
+def test_rates_of_nought_and_one_can_be_drawn(first):
+    step = {"name": "step", "fars": FARS, "tars": (first <= FARS).astype(float), "eer": 0.0}
+    figure = roc_figure("title", [step])
+    assert not unreadable(figure)
+    assert figure.axes[0].get_xlim()[1] > 1e-3
 
 
 def test_the_far_axis_has_the_range_it_is_given():
-    assert roc_figure("title", comparison(4), far_range=(1e-4, 0.5)).axes[0].get_xlim() == (1e-4, 0.5)
+    assert roc_figure("title", comparison(4), far_range=(1e-4, 0.05)).axes[0].get_xlim() == (1e-4, 0.05)
+
+
+def test_the_far_axis_ends_where_the_last_loss_has_left_the_picture():
+    curves = comparison(4)
+    axes = roc_figure("title", curves).axes[0]
+    (_, last), (_, top) = axes.get_xlim(), axes.get_ylim()
+    tars = np.array([c["tars"] for c in curves if c["name"] != "raw pixels"]).min(axis=0)
+    shown = curves[0]["fars"] < last
+    assert tars[shown].max() <= top < tars[~shown].min()
+    assert last < 1
+
+
+def test_curves_that_never_leave_are_shown_whole():
+    flat = {"name": "flat", "fars": FARS, "tars": np.full(len(FARS), 0.5), "eer": 0.5}
+    assert roc_figure("title", [flat, curve("other", 3)]).axes[0].get_xlim() == (1e-5, 1)
+
+
+@pytest.mark.parametrize(("count", "noted"), [(10, False), (12, True)])
+def test_a_note_says_which_losses_are_in_color(count, noted):
+    shown = words(roc_figure("title", comparison(count)))
+    assert any("the 3 best and the 3 worst losses" in text for text in shown) == noted
 
 
 def test_a_curve_without_the_far_of_the_key_is_refused_by_name():

@@ -1,0 +1,58 @@
+"""What pictures and TensorBoard cost of a run of `python main.py`.
+
+    python benchmarks/output_cost.py [flags of main.py]
+
+Runs the command with the flags given, in a temporary folder, with TensorBoard and without, and prints the share of the
+time that each stage took, those of the raw pixels among them, and of all that is shown: t-SNE, drawing, the film,
+TensorBoard's files and the comparison, which `--summarize` then draws once more, alone. The scalars of each epoch and
+the snapshots of the film are taken during training, and count as that: compare the two commands.
+"""
+
+import collections
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).parents[1]
+SHOWN = ("t-SNE", "drawing", "film", "TensorBoard", "comparison")
+
+
+def seconds(*flags):
+    """How long `main.py` takes."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "main.py", *flags], cwd=ROOT, check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def measure(flags):
+    """Seconds of a command, in all and by stage, and bytes of a run's folder."""
+    with tempfile.TemporaryDirectory() as runs:
+        total = seconds(*flags, "--runs", runs)
+        start_up = seconds("--list")
+        comparison = seconds("--summarize", "--runs", runs) - start_up
+        stages = collections.Counter({"start-up": start_up, "comparison": comparison})
+        folders = [path.parent for path in pathlib.Path(runs).rglob("metrics.json")]
+        for folder in folders:
+            timing = json.loads((folder / "metrics.json").read_text())["timing"]
+            stages.update(timing["stages"] | {"training": timing.get("train_seconds", 0)})
+        trained = [folder for folder in folders if "seed-" in folder.name]
+        size = sum(file.stat().st_size for folder in trained for file in folder.rglob("*") if file.is_file())
+    stages["the rest"] = total - sum(stages.values())
+    return total, stages, size / len(trained)
+
+
+def main():
+    flags = sys.argv[1:]
+    for extra in ([], ["--no-tensorboard"]):
+        total, stages, size = measure([*flags, *extra])
+        shown = sum(stages[name] for name in SHOWN)
+        print(f"{' '.join(['python main.py', *flags, *extra])}: {total:.0f} s, {size / 1e6:.1f} MB a run")
+        for name, taken in [*stages.most_common(), ("all that is shown", shown)]:
+            print(f"  {name:20} {taken:6.1f} s  {taken / total:6.1%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Verification as TensorBoard's PR curve: how many accepted pairs are of one class, and how many such are?"""
+
+import numpy as np
+from tensorboard.plugins.pr_curve.summary import raw_data_pb
+
+
+def pair_curve(tag, same, different):
+    """Summary of the precision and recall of accepting the pairs nearer than a threshold.
+
+    Args:
+        tag: Tag.
+        same: Counts `(k,)` of the pairs of the same class, between distances from 0 to the largest.
+        different: The same of the pairs of different classes.
+    """
+    # TensorBoard's thresholds ascend from accepting all to accepting none.
+    accepted_same, accepted_different = (
+        np.concatenate([[0], np.cumsum(counts)])[::-1].astype(np.float64) for counts in (same, different)
+    )
+    accepted = accepted_same + accepted_different
+    return raw_data_pb(
+        tag,
+        true_positive_counts=accepted_same,
+        false_positive_counts=accepted_different,
+        true_negative_counts=different.sum() - accepted_different,
+        false_negative_counts=same.sum() - accepted_same,
+        precision=np.divide(accepted_same, accepted, out=np.ones_like(accepted), where=accepted > 0),
+        recall=accepted_same / same.sum(),
+        num_thresholds=len(accepted),
+    )
