@@ -31,6 +31,15 @@ def test_the_example_runs_with_the_copied_files_alone(name, example, tmp_path):
     subprocess.run([sys.executable, script], cwd=tmp_path, check=True)
 
 
+@pytest.mark.parametrize("name", ["README.md", "losses/README.md", "runs/reference/README.md"])
+def test_every_link_and_picture_is_there(name):
+    text = (ROOT / name).read_text()
+    targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
+    assert targets
+    paths = [(ROOT / name).parent / target.partition("#")[0] for target in targets]
+    assert not [path for path in paths if not path.exists()]
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "losses").glob("*.py")), ids=lambda path: path.name)
 def test_a_loss_file_imports_keras_its_siblings_and_the_standard_library_only(path):
     for node in ast.walk(ast.parse(path.read_text())):
