@@ -1,6 +1,7 @@
 """What a person sees of the results in TensorBoard, in a real browser."""
 
 import contextlib
+import io
 import itertools
 import os
 import pathlib
@@ -11,8 +12,10 @@ import sys
 import tempfile
 import time
 
+import numpy as np
 import pytest
 from command import LOSSES
+from PIL import Image
 from playwright.sync_api import sync_playwright
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main")]
@@ -104,7 +107,19 @@ def test_curves_of_all_losses_lie_in_one_chart(page, address, curve):
     for loss in LOSSES:
         card.get_by_text(f"digits/{loss}/seed-0/validation").wait_for()
     assert card.count() == 1
-    assert card.locator("line-chart canvas, line-chart path").count()
+    chart = card.locator("line-chart")
+    for _ in range(PATIENCE // 200):
+        if is_in_color(chart.screenshot()):
+            break
+        page.wait_for_timeout(200)
+    else:
+        pytest.fail("no line was drawn")
+
+
+def is_in_color(png):
+    """Whether a picture of a chart has curves: its grid and its words are grey."""
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    return np.count_nonzero(np.ptp(pixels, axis=-1) > 60) > 100
 
 
 def test_the_table_of_runs_has_a_line_for_every_loss_and_no_empty_cell(page, address):
