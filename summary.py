@@ -370,7 +370,7 @@ def _scores_figure(results):
     if counts:
         finding = f"losses that differ from {REFERENCE}: {', '.join(counts)}"
     elif results.most_units < 2:
-        finding = f"of one {UNITS[results.protocol][:-1]}, which cannot tell a difference from chance"
+        finding = f"scores of one {UNITS[results.protocol][:-1]}, too few to tell a difference from chance"
     else:
         finding = f"without a comparison with {REFERENCE}"
     return intervals_figure(f"{results.title}: {finding}", columns, rows, UNITS[results.protocol])

@@ -51,7 +51,10 @@ def distances_figure(title, rows, bins):
         draw_distances(axes, bins, below=columns > 1, **row)
     for axes in grid[max(0, len(rows) - columns) : len(rows)]:
         axes.tick_params(labelbottom=True)  # The last of each column, also where the column is shorter.
-    grid[0].legend(loc="best", fontsize=8, frameon=False)
+    # Above the last panel of the first row and its words: inside of it, a histogram could lie under the key.
+    words = 4 if columns > 1 else 2.6 if rows[0].get("title") else 0.3
+    last = grid[min(columns, len(rows)) - 1]
+    last.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=words, ncols=2, fontsize=8, frameon=False)
     figure.supxlabel(
         "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1",
         fontsize=9,
