@@ -112,11 +112,6 @@ class Results:
         return f"{quick}{self.settings['dataset']}{unseen}{sweep}"
 
     @property
-    def splits(self):
-        """The splits of all runs, `None` where no class is held out."""
-        return list(dict.fromkeys(run.settings["split"] for row in self.rows for run in row.runs))
-
-    @property
     def most_units(self):
         """Seeds, or splits, that the loss with the most of them has finished."""
         return max(len({unit(run.settings) for run in row.runs}) for row in self.rows)

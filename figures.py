@@ -28,62 +28,70 @@ def _name(settings, data):
 
 def run_figures(settings, data, scores, maps, arrays, classifier):
     """The pictures of one run, by file name."""
-    name = _name(settings, data)
-    line = scores_line(settings.protocol, scores)
-    unseen = f"\n{UNSEEN_NOTE}" if settings.protocol == "open" else ""
-    judged = f"{name}{', classes never seen' if unseen else ''}"
-    predictions = arrays["test_predictions"]
-    wrong = predictions != data.test.labels
-    nearest_mean, map_at_r, eer, tar = (
-        judged_text(settings.protocol, scores, role) for role in ("nearest_mean", "map_at_r", "eer", "tar_at_far_1e-3")
-    )
-    crosses = {"test": f"\n× misclassified by {classifier}", "train": ""}
-    titles = {"test": f"{name}, test images: {map_at_r}", "train": f"{name}, training images"}
-    figures = {
-        f"tsne_{part}": tsne_figure(
-            titles[part],
-            coordinates=arrays[f"tsne_{part}"],
-            labels=arrays[f"tsne_{part}_labels"],
-            class_names=data.shown[1],
-            mistakes=arrays["tsne_mistakes"] if part == "test" else None,
-            caption=f"{map_caption(maps[part])}{crosses[part]}\nfull space, all test images: {line}{unseen}",
-        )
-        for part in ("test", "train")
-    }
-    figures["distances"] = distances_figure(
-        f"{judged}: {eer}", [{"same": arrays["same_pairs"], "different": arrays["different_pairs"]}], DISTANCE_BINS
-    )
-    figures["roc"] = roc_figure(f"{judged}: {tar}", [roc_curve(settings.loss, settings.protocol, arrays, scores)])
-    query, found = arrays["strip_labels"][:, :1], arrays["strip_labels"][:, 1:]
-    right = (found == query).sum()
-    figures["neighbors"] = strips_figure(
-        f"{judged}: {right} of {found.size} neighbours of the same class",
-        [(settings.loss, arrays)],
-        data.judged[1],
-    )
+    figures = _map_figures(settings, data, scores, maps, arrays, classifier)
+    figures |= _judged_figures(settings, data, scores, arrays)
+    figures |= _classified_figures(settings, data, arrays, classifier)
     if settings.embedding_dim == 2:
+        images = "test images of known classes" if settings.protocol == "open" else "test images"
         figures["features"] = features_figure(
-            f"{name}, test images{' of known classes' if unseen else ''}: {nearest_mean}",
+            f"{_name(settings, data)}, {images}: {judged_text(settings.protocol, scores, 'nearest_mean')}",
             points=arrays["test_embeddings"],
             labels=data.test.labels,
             class_names=data.class_names,
             directions=arrays.get("directions"),
             centers=arrays.get("centers"),
         )
-    figures["confusion"] = confusion_figure(
-        f"{name}: {wrong.sum():,} of {len(wrong):,} test images wrong",
-        data.test.labels,
-        predictions,
-        data.class_names,
-        classifier,
-    )
-    worst = np.flatnonzero(wrong)
-    worst = worst[np.argsort(-arrays["test_errors"][worst], kind="stable")][:MISTAKES]
+    return figures
+
+
+def _map_figures(settings, data, scores, maps, arrays, classifier):
+    """The t-SNE maps of test and training images."""
+    name = _name(settings, data)
+    unseen = f"\n{UNSEEN_NOTE}" if settings.protocol == "open" else ""
+    full_space = f"\nfull space, all test images: {scores_line(settings.protocol, scores)}{unseen}"
+    map_at_r = judged_text(settings.protocol, scores, "map_at_r")
+    titles = {"test": f"{name}, test images: {map_at_r}", "train": f"{name}, training images"}
+    crosses = {"test": f"\n× misclassified by {classifier}", "train": ""}
+    return {
+        f"tsne_{part}": tsne_figure(
+            titles[part],
+            coordinates=arrays[f"tsne_{part}"],
+            labels=arrays[f"tsne_{part}_labels"],
+            class_names=data.shown[1],
+            mistakes=arrays["tsne_mistakes"] if part == "test" else None,
+            caption=f"{map_caption(maps[part])}{crosses[part]}{full_space}",
+        )
+        for part in titles
+    }
+
+
+def _judged_figures(settings, data, scores, arrays):
+    """How far the judged images are from each other, of the classes never seen where there are any."""
+    name = f"{_name(settings, data)}{', classes never seen' if settings.protocol == 'open' else ''}"
+    eer, tar = (judged_text(settings.protocol, scores, role) for role in ("eer", "tar_at_far_1e-3"))
+    histograms = {"same": arrays["same_pairs"], "different": arrays["different_pairs"]}
+    query, found = arrays["strip_labels"][:, :1], arrays["strip_labels"][:, 1:]
+    right = f"{(found == query).sum()} of {found.size} neighbours of the same class"
+    return {
+        "distances": distances_figure(f"{name}: {eer}", [histograms], DISTANCE_BINS),
+        "roc": roc_figure(f"{name}: {tar}", [roc_curve(settings.loss, settings.protocol, arrays, scores)]),
+        "neighbors": strips_figure(f"{name}: {right}", [(settings.loss, arrays)], data.judged[1]),
+    }
+
+
+def _classified_figures(settings, data, arrays, classifier):
+    """What the test images of known classes are taken for, and the worst mistakes, if there are any."""
+    name, images, labels = _name(settings, data), data.test.images, data.test.labels
+    predictions, errors = arrays["test_predictions"], arrays["test_errors"]
+    wrong = np.flatnonzero(predictions != labels)
+    title = f"{name}: {len(wrong):,} of {len(labels):,} test images wrong"
+    figures = {"confusion": confusion_figure(title, labels, predictions, data.class_names, classifier)}
+    worst = wrong[np.argsort(-errors[wrong], kind="stable")][:MISTAKES]
     if len(worst):
         figures["mistakes"] = mistakes_figure(
-            f"{name}: the {len(worst)} worst of {wrong.sum():,} mistakes",
-            data.test.images[worst],
-            data.test.labels[worst],
+            f"{name}: the {len(worst)} worst of {len(wrong):,} mistakes",
+            images[worst],
+            labels[worst],
             predictions[worst],
             data.class_names,
             f"Above: the class; below: what {classifier} takes it for. The surest first.",

@@ -228,7 +228,9 @@ def _shown(results):
     """
     trained = [run for row in results.rows if row.loss != BASELINE for run in row.runs]
     found = collections.Counter((run.settings["split"], run.settings["seed"]) for run in trained)
-    split, seed = max(found, key=found.get, default=(next(iter(results.splits), None), None))
+    # Raw pixels alone have no seed.
+    first = next((run.settings["split"] for row in results.rows for run in row.runs), None)
+    split, seed = max(found, key=found.get, default=(first, None))
     shown = {}
     for row in results.rows:
         runs = {run.settings.get("seed"): run for run in row.runs if run.settings["split"] == split}
@@ -280,21 +282,25 @@ def _title(row):
     return BASELINE_TITLE if row.loss == BASELINE else row.name
 
 
+def _contents(runs):
+    """Title, arrays and metrics of each run, read one after the other."""
+    for name, run in runs.items():
+        yield name, run.arrays(), run.metrics
+
+
 def _tsne_figure(title, runs):
     first = next(iter(runs.values())).metrics
     facts = first["tsne"]
-    panels = []
-    for name, run in runs.items():
-        arrays, metrics = run.arrays(), run.metrics
-        panels.append(
-            {
-                "coordinates": arrays["tsne_test"],
-                "labels": arrays["tsne_test_labels"],
-                "mistakes": arrays.get("tsne_mistakes"),
-                "title": name,
-                "caption": _panel_caption(metrics),
-            }
-        )
+    panels = [
+        {
+            "coordinates": arrays["tsne_test"],
+            "labels": arrays["tsne_test_labels"],
+            "mistakes": arrays.get("tsne_mistakes"),
+            "title": name,
+            "caption": _panel_caption(metrics),
+        }
+        for name, arrays, metrics in _contents(runs)
+    ]
     note = (
         f"{facts['n']:,} test images, perplexity {facts['perplexity']:g}, {facts['iterations']:,} iterations, "
         f"t-SNE seed {facts['seed']}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours "
@@ -308,35 +314,32 @@ def _tsne_figure(title, runs):
 
 def _features_figure(title, runs):
     first = next(iter(runs.values())).metrics
-    panels = []
-    for name, run in runs.items():
-        arrays, metrics = run.arrays(), run.metrics
-        panels.append(
-            {
-                "points": arrays["test_embeddings"],
-                "labels": arrays["test_labels"],
-                "directions": arrays.get("directions"),
-                "centers": arrays.get("centers"),
-                "title": name,
-                "caption": scores_line(metrics["protocol"], metrics["test"]),
-            }
-        )
-    known = len(run.arrays()["class_means"])  # The test images are of them; those of unknown classes come after.
+    panels = [
+        {
+            "points": arrays["test_embeddings"],
+            "labels": arrays["test_labels"],
+            "directions": arrays.get("directions"),
+            "centers": arrays.get("centers"),
+            "title": name,
+            "caption": scores_line(metrics["protocol"], metrics["test"]),
+        }
+        for name, arrays, metrics in _contents(runs)
+    ]
+    # The test images are of the known classes, which come first.
+    known = len(next(iter(runs.values())).arrays()["class_means"])
     return comparison_features_figure(title, panels, first["class_names"][:known])
 
 
 def _distances_figure(title, runs):
-    histograms = []
-    for name, run in runs.items():
-        arrays, metrics = run.arrays(), run.metrics
-        histograms.append(
-            {
-                "same": arrays["same_pairs"],
-                "different": arrays["different_pairs"],
-                "title": name,
-                "scores": scores_line(metrics["protocol"], metrics["test"]),
-            }
-        )
+    histograms = [
+        {
+            "same": arrays["same_pairs"],
+            "different": arrays["different_pairs"],
+            "title": name,
+            "scores": scores_line(metrics["protocol"], metrics["test"]),
+        }
+        for name, arrays, metrics in _contents(runs)
+    ]
     return distances_figure(title, histograms, DISTANCE_BINS)
 
 
@@ -377,11 +380,8 @@ def _scores_figure(results):
 
 
 def _roc_figure(title, runs):
-    curves = []
-    for name, run in runs.items():
-        metrics = run.metrics
-        curves.append(roc_curve(name, metrics["protocol"], run.arrays(), metrics["test"]))
-    return roc_figure(title, curves)
+    contents = _contents(runs)
+    return roc_figure(title, [roc_curve(name, m["protocol"], arrays, m["test"]) for name, arrays, m in contents])
 
 
 def _class_means_figure(stamp, runs):

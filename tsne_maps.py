@@ -1,4 +1,4 @@
-"""The t-SNE maps of a run: of the same images, from the same layouts, for every loss and seed."""
+"""Which images every run shows, and its t-SNE maps: of the same images, from the same layouts."""
 
 import concurrent.futures
 import time
