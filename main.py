@@ -1,39 +1,80 @@
 """Trains one network under several losses and shows what each does to the embedding: see README.md."""
 
-import importlib
-import shlex
-import sys
-
-from startup import hidden_start_up_noise
+from lab.startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
-    from options import parse_options
-    from run_folder import ConflictError
-    from sources import SourceError
-    from study import plan_study, summarize
-    from terminal import Terminal
-    from tuning import plan_tuning
+    from data import hold_out, load_dataset
+    from lab.film import Film
+    from lab.health import Health
+    from lab.log import Log
+    from lab.measure import measure, measure_pixels
+    from lab.options import parse_options
+    from lab.results import gather, gather_all
+    from lab.run import Run
+    from lab.study import plan
+    from lab.training import Failure, train
+    from lab.tuning import tune
+    from models import build_model
+    from visualize import CAPTIONS, comparison_pictures, run_pictures, training_pictures
 
 
 def main(arguments=None):
     """Runs the command line; returns 0, 1 if a loss failed, 2 for bad input, 130 after Ctrl-C."""
     options = parse_options(arguments)
-    command = shlex.join(["python", "main.py", *(sys.argv[1:] if arguments is None else arguments)])
-    terminal = Terminal()
+    with Log(options.command, options.tensorboard) as log:
+        if options.summarize:
+            for results in gather_all(options.runs):
+                log.results(results, comparison_pictures(results), CAPTIONS)
+        else:
+            data = load_dataset(options.dataset, log.say, options.quick)
+            (tune if options.tune else run_study)(options, data, log)
+    return log.status
+
+
+def run_study(options, data, log):
+    """Every loss on every split and seed that is not done yet, then all of them side by side."""
+    splits = {split: hold_out(data, classes) for split, classes in options.unseen.items()}
+    study = plan(options, splits, log)  # All is checked, nothing trained.
+    with log.following(study.runs, study.batches, study.interrupted):
+        for split, known in study.unfinished().items():
+            baseline, folder = study.baseline(split)
+            pixels = folder.load() if baseline in study.done else run_pixels(baseline, known, folder, log)
+            for settings in study.pending(split):
+                run_loss(settings, known, pixels.selection(), study.folder(settings), log)
+                log.tables(gather(study.path, settings), CAPTIONS)
+    results = gather(study.path, options.settings[0])
+    log.results(results, comparison_pictures(results), CAPTIONS)
+    log.status = log.status or int(study.has_failed(results))
+
+
+def run_pixels(settings, data, folder, log):
+    """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
+    folder.start(settings, log.command)
+    log.begin(settings.title)
+    run = measure_pixels(data, settings, log.stage)
+    folder.save(run.timed(*log.times()))
+    log.end(run)
+    return run
+
+
+def run_loss(settings, data, shown, folder, log):
+    """One loss, from its name to its folder: train, measure, draw, log, save."""
+    folder.start(settings, log.command)
+    log.begin(settings.title)
+    model = build_model(settings, data.image_shape, data.num_classes)
+    health, film = Health(data.validation, settings), Film(data.validation, settings)
     try:
-        dashboard = importlib.import_module("dashboard") if options.tensorboard else None
-        try:
-            if options.summarize:
-                return summarize(options.runs, terminal, dashboard)
-            plan = (plan_tuning if options.tune else plan_study)(options, command, terminal, dashboard)
-        except (SourceError, ConflictError, ValueError, OSError) as error:
-            terminal.error(str(error))
-            return 2
-        return plan.carry_out(terminal)
-    except KeyboardInterrupt:
-        terminal.say("Interrupted. Runs that ended are kept; --summarize draws them.")
-        return 130
+        training = train(model, data.train, health, [film, *log.callbacks(folder, health)])
+        folder.save_model(model)
+        run = measure(model, data, shown, settings, log.stage).trained(training)
+    except Failure as failure:
+        run = Run.failed(settings, data, failure)
+    log.stage("drawing")
+    pictures = run_pictures(run) + training_pictures(film, run)
+    log.run(folder, run, pictures, data)
+    folder.save(run.timed(*log.times()), pictures, film)  # Its metrics.json comes last: now it counts.
+    log.end(run)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

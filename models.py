@@ -6,6 +6,9 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from losses import LOSSES
+
+IMAGES_AT_A_TIME = 1000  # For `MetricModel.embed`.
 # As the exponential triplet loss's authors compare them: the last two are far from a scale
 # that keeps the variance.
 EMBEDDING_INITS = {
@@ -105,14 +108,6 @@ def _embedding(x, embedding_dim, embedding_init):
     return layers.Dense(embedding_dim, kernel_initializer=initializer, dtype="float32", name="embedding")(x)
 
 
-def embed(model, images):
-    """Embeddings of images, `(n, embedding_dim)`."""
-    # Not `predict`: it sets up a tf.data pipeline, with the tuner that `data.pipeline` turns off.
-    return np.concatenate(
-        [model.predict_on_batch(images[start : start + 1000]) for start in range(0, len(images), 1000)]
-    )
-
-
 def start_averages(embedder, images):
     """Starts the averages of batch normalisation at what the network makes of some images.
 
@@ -144,6 +139,21 @@ def portable(embedder):
     copy = keras.models.clone_model(embedder, clone_function=plain)
     copy.set_weights(embedder.get_weights())
     return copy
+
+
+def build_model(settings, image_shape, num_classes):
+    """A new `MetricModel`: the network first, then the losses, so that the same seed gives every loss the same network.
+
+    Args:
+        settings: `Settings` of the run: its seed and precision become those of Keras.
+        image_shape: `(height, width, channels)`.
+        num_classes: Number of classes.
+    """
+    keras.backend.clear_session()
+    keras.config.set_dtype_policy(settings.precision)
+    keras.utils.set_random_seed(settings.seed)
+    embedder = MODELS[settings.model](image_shape, settings.embedding_dim, settings.embedding_init)
+    return MetricModel(embedder, LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides))
 
 
 @keras.saving.register_keras_serializable(package="models")
@@ -198,3 +208,44 @@ class MetricModel(keras.Model):
         if self.classifier is not None:
             self.accuracy.update_state(y, self.classifier.logits(y_pred))
         return total
+
+    def embed(self, images):
+        """Embeddings of images, `(n, embedding_dim)`, as NumPy."""
+        # Not `predict`: it sets up a tf.data pipeline, whose tuner makes every pass wait.
+        parts = range(0, len(images), IMAGES_AT_A_TIME)
+        return np.concatenate([self.predict_on_batch(images[start : start + IMAGES_AT_A_TIME]) for start in parts])
+
+    def class_logits(self, embeddings):
+        """The scores `(n, num_classes)` of the loss's own classifier, as NumPy; None if it has none."""
+        return None if self.classifier is None else ops.convert_to_numpy(self.classifier.logits(embeddings))
+
+    @property
+    def class_directions(self):
+        """What the embeddings of each class are to point at, `(num_classes, k, embedding_dim)`, or None.
+
+        The class weights or the proxies of the first term that has them and counts: one a class, or several
+        sub-centers.
+        """
+        weights = self._weights("class_weights", "proxies")
+        return None if weights is None else weights.reshape(len(weights), -1, weights.shape[-1])
+
+    @property
+    def learned_centers(self):
+        """The centers or proxies of the first term that has them, `(num_classes, embedding_dim)`, or None."""
+        return self._weights("centers", "proxies")
+
+    @property
+    def shown_centers(self):
+        """Centers `(num_classes, embedding_dim)` in the space of the embeddings, or None.
+
+        Proxies are directions, and a loss that bounds its embeddings has its centers among the bounded ones.
+        """
+        bounding = any(hasattr(loss, "centers") and hasattr(loss, "embedding_norm") for loss in self.terms.values())
+        return None if bounding else self._weights("centers")
+
+    def _weights(self, *names):
+        for term, loss in self.terms.items():
+            for name in names:
+                if self.term_weights[term] and hasattr(loss, name):
+                    return ops.convert_to_numpy(getattr(loss, name))
+        return None

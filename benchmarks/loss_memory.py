@@ -22,7 +22,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from startup import hidden_start_up_noise
+from lab.startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import numpy as np

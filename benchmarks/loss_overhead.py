@@ -17,16 +17,16 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from startup import hidden_start_up_noise
+from lab.startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import keras
     import numpy as np
     import tensorflow as tf
 
+    from lab.machine import choose_precision
     from losses import LOSSES
     from models import MetricModel, build_cnn
-    from training import choose_precision
 
 CLASSES, PER_CLASS, DIM = 10, 24, 64
 LIMIT = 5  # Per cent.

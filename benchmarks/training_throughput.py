@@ -16,17 +16,18 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
-from startup import hidden_start_up_noise
+from lab.startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import keras
     import numpy as np
     import tensorflow as tf
 
-    from data import Batches, Split, pipeline
+    from data import Split
+    from lab.batches import Batches, pipeline
+    from lab.training import STEPS_PER_CALL
     from losses import LOSSES
     from models import MetricModel, build_cnn, portable
-    from training import STEPS_PER_CALL
 
 STEPS = 100
 

@@ -1,17 +1,19 @@
 """Silence of native libraries, float64 on every backend, and a clean Keras for every test."""
 
 import os
+import random
 
 os.environ.setdefault("JAX_ENABLE_X64", "true")  # Without it, JAX knows no float64.
 
-from startup import hidden_start_up_noise
+from lab.startup import hidden_start_up_noise
 
 with hidden_start_up_noise():
     import keras
     from keras.src.backend.common import dtypes
 
+import numpy as np
 import pytest
-from command import FAST
+from support.command import FAST
 
 dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # On JAX and PyTorch, Keras' means and products round to float32.
 
@@ -21,11 +23,18 @@ def pytest_configure(config):
     config.addinivalue_line("filterwarnings", "ignore:Converting a tensor with requires_grad=True to a scalar")
 
 
+def pytest_xdist_auto_num_workers(config):
+    """Tests chosen by `-k` are few: they have run before workers would have started."""
+    return 0 if config.option.keyword else None  # None: as many as xdist would start.
+
+
 @pytest.fixture(autouse=True)
 def keras_as_new():
     """Same seed and float32 for every test, whatever ran before it."""
     keras.config.set_dtype_policy("float32")
-    keras.utils.set_random_seed(0)
+    # Not `keras.utils.set_random_seed`: with a new seed TensorFlow drops what it has compiled.
+    random.seed(0)  # Keras draws the seeds of initial weights from it.
+    np.random.seed(0)
     yield
     keras.config.set_dtype_policy("float32")
 
@@ -43,8 +52,20 @@ def runs(tmp_path_factory):
 @pytest.fixture
 def small_network(monkeypatch):
     """`--model cnn` builds a network that is set up in a third of the time of the smallest real one."""
-    from small_network import build_small
+    from support.small_network import build_small
 
     from models import MODELS
 
     monkeypatch.setitem(MODELS, "cnn", build_small)
+
+
+@pytest.fixture
+def few_points(monkeypatch):
+    """t-SNE of 100 images instead of 2,000, on coarse pictures."""
+    from lab import maps
+    from lab.figures import style
+
+    monkeypatch.setattr(style, "DPI", 40)
+    monkeypatch.setattr(maps, "POINTS", 100)
+    monkeypatch.setattr(maps, "QUICK_POINTS", 100)
+    monkeypatch.setattr(maps, "FILM_POINTS", 100)

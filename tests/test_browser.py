@@ -14,9 +14,9 @@ import time
 
 import numpy as np
 import pytest
-from command import LOSSES
 from PIL import Image
 from playwright.sync_api import sync_playwright
+from support.command import LOSSES
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main")]
 

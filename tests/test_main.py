@@ -10,18 +10,19 @@ import sys
 
 import numpy as np
 import pytest
-from command import FAST, LOSSES
+from support.command import FAST, LOSSES
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-import sources
-import study
+import main as story
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
-from held_out import held_out_classes
+from lab.protocols.open import unseen_classes
+from lab.sources import idx
 from main import main
+from visualize import Picture
 
 pytestmark = pytest.mark.xdist_group("main")  # They share what takes long to make.
-any_network = pytest.mark.usefixtures("small_network")
+any_network = pytest.mark.usefixtures("small_network", "few_points")
 
 OPEN = ("--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "triplet_only")
 ROOT = pathlib.Path(__file__).parents[1]
@@ -29,6 +30,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 def contents(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture
+def undrawn(runs, monkeypatch):
+    """The pictures that compare the runs stay as they are: for tests of all else that a second command does."""
+    kept = [Picture(path.name, path.read_bytes()) for path in (runs / "digits").glob("comparison_*.png")]
+    monkeypatch.setattr(story, "comparison_pictures", lambda results: kept)
 
 
 def test_every_run_has_every_file(runs):
@@ -123,6 +131,7 @@ def steps_by_tag(runs):
     }
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_no_event_is_there_twice_nor_after_the_same_command_again(runs):
     before = steps_by_tag(runs)
     assert len({folder for folder, _ in before}) == 1 + 4 * len(LOSSES)  # Each loss, its run, training, validation.
@@ -164,7 +173,7 @@ def test_the_coordinates_of_a_map_are_there_as_a_table(runs):
 
 @any_network
 def test_without_tensorboard_all_else_is_written(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "dashboard", None)  # Not to be imported.
+    monkeypatch.setitem(sys.modules, "tensorboard", None)  # Not to be imported.
     arguments = [*FAST, "--losses", "softmax", "--epochs", "1", "--no-tensorboard", "--runs", str(tmp_path)]
     assert main(arguments) == 0
     names = {path.name for path in (tmp_path / "digits" / "softmax" / "seed-0").iterdir()}
@@ -177,7 +186,7 @@ def test_without_tensorboard_all_else_is_written(tmp_path, monkeypatch):
 def flat_runs(tmp_path_factory):
     """A sweep of two-dimensional embeddings, the last value of which leaves nothing but a collapse."""
     path = tmp_path_factory.mktemp("flat")
-    arguments = [*FAST, "--embedding-dim", "2", "--epochs", "24", "--learning-rate", "0.01", "--runs", str(path)]
+    arguments = [*FAST, "--embedding-dim", "2", "--epochs", "15", "--learning-rate", "0.03", "--runs", str(path)]
     assert main([*arguments, "--sweep", "center.softmax_weight=1,0", "--set", "center.center_weight=1"]) == 1
     return path / "digits-sweep-center.softmax_weight"
 
@@ -190,7 +199,7 @@ def test_two_dimensional_embeddings_are_drawn_filmed_and_compared(flat_runs):
     _, accumulator = events(folder)
     steps = [event.step for event in accumulator.Tensors("features_over_training")]
     assert len(steps) == 10
-    assert steps[-1] == 23
+    assert steps[-1] == 14
 
 
 def test_a_collapse_is_shown(flat_runs):
@@ -203,6 +212,7 @@ def test_a_collapse_is_shown(flat_runs):
     assert "- **center (center_weight=1, softmax_weight=0)**, seed 0: collapsed: " in summary
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_same_command_again_skips_everything_and_says_so(runs, capsys):
     before = contents(runs / "digits" / "center" / "seed-0")
     assert main([*FAST, "--runs", str(runs)]) == 0
@@ -212,6 +222,7 @@ def test_the_same_command_again_skips_everything_and_says_so(runs, capsys):
     assert contents(runs / "digits" / "center" / "seed-0") == before
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_lost_baseline_is_made_again(runs, capsys):
     (runs / "digits" / "raw_pixels" / "embeddings.npz").unlink()
     assert main([*FAST, "--runs", str(runs)]) == 0
@@ -249,7 +260,7 @@ def test_no_reachable_source_is_said_with_reasons_and_remedies(tmp_path, monkeyp
 
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(sources, "_from_keras", unreachable)
+    monkeypatch.setattr(idx, "_from_keras", unreachable)
     assert main(["--dataset", "mnist", "--runs", str(tmp_path)]) == 2
     message = capsys.readouterr().err
     for words in ("cache:", "Keras' download: no network", "`npm` is not installed", "--dataset digits"):
@@ -305,7 +316,7 @@ def open_runs(tmp_path_factory):
 
 
 def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
-    held_out = held_out_classes("digits", 10)[0]
+    held_out = unseen_classes("digits", 10)[0]
     for loss, rule in (("softmax", "max_logit"), ("triplet_only", "center_distance")):
         folder = open_runs / loss / "split-0-seed-0"
         metrics = json.loads((folder / "metrics.json").read_text())
@@ -345,11 +356,11 @@ def test_an_open_study_that_lost_a_run_makes_that_run_alone_again(open_runs, cap
 @any_network
 def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, monkeypatch):
     """Other images in the held-out classes' training and validation parts change no weight and no test score."""
-    load = study.load_dataset
+    load = story.load_dataset
 
-    def blackened(name, report):
-        data = load(name, report)
-        held_out = held_out_classes(name, 10)[0]
+    def blackened(name, report, quick):
+        data = load(name, report, quick)
+        held_out = unseen_classes(name, 10)[0]
         parts = {
             part: dataclasses.replace(
                 split, images=np.where(np.isin(split.labels, held_out)[:, None, None, None], 0, split.images)
@@ -360,7 +371,7 @@ def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, mo
 
     arguments = ["--dataset", "digits", "--quick", "--protocol", "open", "--losses", "softmax", "--runs"]
     assert main([*arguments, str(tmp_path / "plain")]) == 0
-    monkeypatch.setattr(study, "load_dataset", blackened)
+    monkeypatch.setattr(story, "load_dataset", blackened)
     assert main([*arguments, str(tmp_path / "blackened")]) == 0
     plain, other = (
         dict(np.load(tmp_path / name / "digits-open-quick" / "softmax" / "split-0-seed-0" / "embeddings.npz"))
@@ -402,7 +413,7 @@ def test_summarize_rebuilds_everything_from_the_run_folders_alone(runs, monkeypa
     before = {name: (folder / name).read_bytes() for name in names}
     for name in names:
         (folder / name).unlink()
-    monkeypatch.setattr(study, "load_dataset", None)  # No data is needed.
+    monkeypatch.setattr(story, "load_dataset", None)  # No data is needed.
     assert main(["--summarize", "--runs", str(runs)]) == 0
     assert "digits, test images" in capsys.readouterr().out
     for name, content in before.items():
@@ -449,7 +460,7 @@ def test_ctrl_c_while_pictures_are_drawn_is_no_traceback(runs, monkeypatch, caps
     def interrupted(results):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(study, "draw", interrupted)
+    monkeypatch.setattr(story, "comparison_pictures", interrupted)
     assert main(["--summarize", "--runs", str(runs)]) == 130
     assert main([*FAST, "--runs", str(runs)]) == 130
     assert capsys.readouterr().out.count("Interrupted. Runs that ended are kept") == 2

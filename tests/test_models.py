@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from keras.ops import convert_to_numpy as to_numpy
+from support.small_network import few_digits, small_model, small_settings
 
-from losses import CenterLoss, Softmax
-from models import MODELS, FusedBatchNormalization, MetricModel, portable, start_averages
+import models
+from losses import CenterLoss, ExponentialCenterLoss, ProxyNCALoss, Softmax, SubCenterArcFace, TripletLoss
+from models import MODELS, FusedBatchNormalization, MetricModel, build_model, portable, start_averages
 
 RNG = np.random.default_rng(0)
 
@@ -189,3 +191,88 @@ def test_sample_weights_are_refused():
 def test_a_head_that_is_not_trained_is_no_classifier():
     terms = {"softmax": (0.0, Softmax(3, 2)), "center": (1.0, CenterLoss(3, 2))}
     assert linear_model(terms).classifier is None
+
+
+def model_of(loss):
+    """A model of one term, which no embedder is needed for."""
+    return MetricModel(None, {"loss": (1.0, loss)})
+
+
+@pytest.mark.parametrize(
+    ("loss", "shape"),
+    [(Softmax(4, 3), (4, 1, 3)), (ProxyNCALoss(4, 3), (4, 1, 3)), (SubCenterArcFace(4, 3, 2), (4, 2, 3))],
+)
+def test_directions_are_the_class_weights_or_proxies(loss, shape):
+    assert model_of(loss).class_directions.shape == shape
+
+
+def test_a_loss_without_class_weights_or_weight_has_no_directions():
+    model = MetricModel(None, {"triplet": (1.0, TripletLoss()), "softmax": (0.0, Softmax(4, 3))})
+    assert model.class_directions is None
+
+
+def test_centers_are_shown_where_they_are_in_the_space_of_the_embeddings():
+    assert model_of(CenterLoss(4, 3)).shown_centers.shape == (4, 3)
+    assert model_of(ProxyNCALoss(4, 3)).shown_centers is None  # Directions.
+    assert model_of(ExponentialCenterLoss(4, 3)).shown_centers is None  # In a ball, where the embeddings are not.
+    assert model_of(TripletLoss()).shown_centers is None
+
+
+def test_what_is_learned_for_a_class_is_its_center_or_its_proxy():
+    for loss, own in ((CenterLoss, "centers"), (ProxyNCALoss, "proxies"), (ExponentialCenterLoss, "centers")):
+        term = loss(4, 3)
+        np.testing.assert_array_equal(model_of(term).learned_centers, to_numpy(getattr(term, own)))
+    assert model_of(Softmax(4, 3)).learned_centers is None
+
+
+def test_embeddings_of_many_images_are_made_part_by_part(monkeypatch):
+    model, images = linear_model({"softmax": (1.0, Softmax(3, 2))}), RNG.normal(size=(10, 2)).astype("float32")
+    sizes, predict = [], model.predict_on_batch
+    monkeypatch.setattr(models, "IMAGES_AT_A_TIME", 4)
+    monkeypatch.setattr(model, "predict_on_batch", lambda part: sizes.append(len(part)) or predict(part))
+    found = model.embed(images)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, to_numpy(model.embedder(images)), rtol=1e-5)
+    assert sizes == [4, 4, 2]
+
+
+def test_logits_are_those_of_the_classifier_if_there_is_one():
+    embeddings, loss = RNG.normal(size=(5, 2)).astype("float32"), Softmax(3, 2)
+    found = linear_model({"softmax": (1.0, loss)}).class_logits(embeddings)
+    assert isinstance(found, np.ndarray)
+    np.testing.assert_allclose(found, embeddings @ to_numpy(loss.class_weights).T + to_numpy(loss.bias), rtol=1e-5)
+    assert linear_model({"center": (1.0, CenterLoss(3, 2))}).class_logits(embeddings) is None
+
+
+def test_every_loss_starts_from_the_same_network_and_head():
+    starts = {}
+    for loss in ("softmax", "center", "triplet", "triplet_center"):
+        keras.utils.set_random_seed(len(starts))  # The model's own seed counts.
+        model = build_model(small_settings(loss, seed=3), (28, 28, 1), 10)
+        starts[loss] = [*model.embedder.get_weights(), *model.classifier.get_weights()]
+    for loss, weights in starts.items():
+        for first, other in zip(starts["softmax"], weights, strict=True):
+            np.testing.assert_array_equal(first, other, err_msg=loss)
+
+
+def test_another_seed_starts_from_another_network():
+    one, other = (small_model(small_settings(seed=seed), few_digits()).get_weights() for seed in (0, 1))
+    assert any(np.abs(a - b).max() > 0.01 for a, b in zip(one, other, strict=True))
+
+
+def test_a_model_is_built_as_the_settings_say():
+    settings = small_settings("triplet", model="lenet++", embedding_dim=5, overrides={"margin": 0.7})
+    model = build_model(settings, (28, 28, 1), 10)
+    assert model.embedder.name == "lenet_plus_plus"
+    assert model.embedder.output_shape == (None, 5)
+    assert model.terms.keys() == {"softmax", "triplet"}
+    assert model.terms["triplet"].margin == 0.7
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_policy_asked_for_is_the_one_the_network_computes_in(policy):
+    model = small_model(small_settings(precision=policy), few_digits())
+    convolution = next(layer for layer in model.embedder.layers if isinstance(layer, keras.layers.Conv2D))
+    assert convolution.compute_dtype == policy.removeprefix("mixed_")
+    assert model.embedder.layers[-1].compute_dtype == "float32"
+    assert model.embed(few_digits().test.images[:3]).dtype == np.float32

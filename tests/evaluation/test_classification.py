@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from embeddings import data, vote
 from sklearn.neighbors import NearestCentroid
+from support.embeddings import data, vote
 
 from evaluation.classification import few_shot_accuracies, knn_accuracy, nearest_mean
 from evaluation.vectors import class_means

@@ -6,7 +6,7 @@ import statistics
 
 import numpy as np
 import pytest
-from embeddings import data, ranked
+from support.embeddings import data, ranked
 
 from evaluation.geometry import class_angles, class_distances, effective_rank, geometry, neighbor_preservation, spectrum
 

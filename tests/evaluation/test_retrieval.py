@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from embeddings import RETRIEVAL, data, peak_memory, ranked, retrieval_by_loops
+from support.embeddings import RETRIEVAL, data, peak_memory, ranked, retrieval_by_loops
 
 from evaluation.retrieval import contested, neighbors, retrieval
 from evaluation.vectors import BLOCK, l2_normalize

@@ -1,5 +1,5 @@
 import numpy as np
-from embeddings import data
+from support.embeddings import data
 
 from evaluation.vectors import class_means, l2_normalize, squared_distances
 

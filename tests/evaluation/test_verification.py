@@ -5,9 +5,9 @@ import math
 
 import numpy as np
 import pytest
-from embeddings import data, peak_memory
 from scipy.optimize import brentq
 from sklearn.metrics import roc_auc_score, roc_curve
+from support.embeddings import data, peak_memory
 
 from evaluation.vectors import BLOCK, l2_normalize
 from evaluation.verification import Pairs, all_pairs, thresholds, verification

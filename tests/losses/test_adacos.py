@@ -6,9 +6,9 @@ import statistics
 import keras
 import numpy as np
 import pytest
-from cosines import CLASSES, DIM, EMBEDDING, WEIGHTS, angle, cosine, cross_entropy, random_batches, with_weights
-from gradients import value_and_gradient
 from keras.ops import convert_to_numpy as to_numpy
+from support.cosines import CLASSES, DIM, EMBEDDING, WEIGHTS, angle, cosine, cross_entropy, random_batches, with_weights
+from support.gradients import value_and_gradient
 
 from losses import AdaCos, NormalizedSoftmax
 

@@ -6,8 +6,8 @@ import re
 import keras
 import numpy as np
 import pytest
-from cosines import target_logit
 from keras.ops import convert_to_numpy as to_numpy
+from support.cosines import target_logit
 
 from losses import ASoftmax, LargeMarginSoftmax
 

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from cosines import (
+from keras.ops import convert_to_numpy as to_numpy
+from support.cosines import (
     CLASSES,
     DIM,
     EMBEDDING,
@@ -16,8 +17,7 @@ from cosines import (
     target_logit,
     with_weights,
 )
-from gradients import value_and_gradient, weight_gradient
-from keras.ops import convert_to_numpy as to_numpy
+from support.gradients import value_and_gradient, weight_gradient
 
 from losses import ArcFace, NormalizedSoftmax
 

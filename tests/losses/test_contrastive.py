@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from gradients import value_and_gradient
+from support.gradients import value_and_gradient
 
 from losses import ContrastiveLoss
 

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from gradients import finite_differences, value_and_gradient
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
+from support.gradients import finite_differences, value_and_gradient
 
 from losses import ExponentialCenterLoss, ExponentialTripletLoss
 from losses.exponential_triplet import bounded

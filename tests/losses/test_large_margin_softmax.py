@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 import pytest
-from cosines import CLASSES, DIM, angle, cross_entropy, length, random_batches, with_weights
-from gradients import finite_differences, value_and_gradient, weight_gradient
 from keras.ops import convert_to_numpy as to_numpy
+from support.cosines import CLASSES, DIM, angle, cross_entropy, length, random_batches, with_weights
+from support.gradients import finite_differences, value_and_gradient, weight_gradient
 
 from losses import ASoftmax, LargeMarginSoftmax
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from gradients import value_and_gradient
 from keras import ops
 from keras.ops import convert_to_numpy as to_numpy
+from support.gradients import value_and_gradient
 
 from losses import numerics
 

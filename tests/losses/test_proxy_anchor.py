@@ -4,8 +4,8 @@ import math
 
 import numpy as np
 import pytest
-from gradients import finite_differences, value_and_gradient, weight_gradient
 from keras.ops import convert_to_numpy as to_numpy
+from support.gradients import finite_differences, value_and_gradient, weight_gradient
 
 from losses import ProxyAnchorLoss
 

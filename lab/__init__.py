@@ -1,0 +1,1 @@
+"""The apparatus behind `main.py`: settings, batches, training, measuring, records, reports, TensorBoard."""

@@ -1,0 +1,120 @@
+"""The batches that every loss is trained on: samplers, augmentation, and the feed of the training loop."""
+
+import numpy as np
+import tensorflow as tf
+from sklearn.model_selection import train_test_split
+
+
+class Batches:
+    """Batches of a split: the same in the same order for the same seed, whatever the loss.
+
+    Args:
+        split: The `Split` to draw from.
+        seed: Integer; every epoch draws anew from the seed and the number of the epoch.
+        sampler: `"balanced"`: `classes_per_batch` classes, `per_class` images of each, so that
+            a batch has pairs of every kind. `"shuffle"`: every image once per epoch, in
+            batches of `classes_per_batch * per_class`. Both drop what does not fill a batch.
+        augment: Whether each image is shifted by up to 2 pixels either way.
+        classes_per_batch: At most this many; all classes if there are fewer.
+        per_class: Images of each class in a balanced batch.
+    """
+
+    def __init__(self, split, seed, sampler="balanced", augment=False, classes_per_batch=10, per_class=24):
+        if sampler not in SAMPLERS:
+            raise ValueError(f"Unknown sampler: {sampler}. Valid: {', '.join(SAMPLERS)}")
+        self.split, self.seed, self.sampler, self.augment = split, seed, sampler, augment
+        self.classes_per_batch = min(classes_per_batch, len(np.unique(split.labels)))
+        self.per_class = per_class
+        self.epoch, self._indices = 0, None
+
+    def __len__(self):
+        return max(1, len(self.split) // (self.classes_per_batch * self.per_class))
+
+    def __getitem__(self, step):
+        chosen = self.split[self.indices[step]]
+        images = chosen.images
+        if self.augment:
+            images = shifted(images, np.random.default_rng([self.seed, self.epoch, step + 1]))
+        return images, chosen.labels
+
+    @property
+    def indices(self):
+        """Numbers of the images of each batch of this epoch, `(steps, images)`."""
+        if self._indices is None:  # Many only want to know how many batches there are.
+            rng = np.random.default_rng([self.seed, self.epoch])
+            self._indices = SAMPLERS[self.sampler](self.split.labels, rng, self.classes_per_batch, self.per_class)
+        return self._indices
+
+    def next_epoch(self):
+        """Goes on to the batches of the next epoch."""
+        self.epoch, self._indices = self.epoch + 1, None
+
+
+def pipeline(batches, redraw=True):
+    """The batches as a `tf.data.Dataset` that makes them ahead of their use.
+
+    With `redraw` each pass over the data set is the next epoch; without, all are the same.
+    """
+
+    def one_pass():
+        if redraw:
+            batches.next_epoch()
+        for step in range(len(batches)):
+            yield batches[step]
+
+    signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])
+    options = tf.data.Options()
+    # The tuner sleeps in steps that double, and every pass waits at its end for it to wake:
+    # an epoch would take up to twice as long as its work.
+    options.autotune.enabled = False
+    dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature).prefetch(4)
+    return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(options)
+
+
+def balanced_indices(labels, rng, classes_per_batch, per_class):
+    """Indices `(steps, classes_per_batch * per_class)` of class-balanced batches, one epoch's worth.
+
+    An image comes back only when every other image of its class has been drawn.
+    """
+    classes = np.unique(labels)
+    steps = max(1, len(labels) // (classes_per_batch * per_class))
+    drawn = rng.permuted(np.tile(classes, (steps, 1)), axis=1)[:, :classes_per_batch]
+    indices = np.empty((steps, classes_per_batch, per_class), np.int64)
+    for label in classes:
+        places = drawn == label
+        members = np.flatnonzero(labels == label)
+        needed = places.sum() * per_class
+        rounds = [rng.permutation(members) for _ in range(-(-needed // len(members)))]
+        if rounds:
+            indices[places] = np.concatenate(rounds)[:needed].reshape(-1, per_class)
+    return indices.reshape(steps, -1)
+
+
+def shuffled_indices(labels, rng, classes_per_batch, per_class):
+    """Indices `(steps, classes_per_batch * per_class)` of plainly shuffled batches."""
+    size = min(classes_per_batch * per_class, len(labels))
+    steps = len(labels) // size
+    return rng.permutation(len(labels))[: steps * size].reshape(steps, size)
+
+
+SAMPLERS = {"balanced": balanced_indices, "shuffle": shuffled_indices}
+
+
+def shifted(images, rng, distance=2):
+    """Images `(n, height, width, channels)`, each shifted by up to `distance` pixels, zeros moving in."""
+    n, height, width, _ = images.shape
+    padded = np.pad(images, ((0, 0), (distance, distance), (distance, distance), (0, 0)))
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (height, width), axis=(1, 2))
+    rows, columns = rng.integers(0, 2 * distance + 1, (2, n))
+    return np.moveaxis(windows[np.arange(n), rows, columns], 1, -1)
+
+
+def stratified_sample(labels, count, seed):
+    """Sorted indices of `count` items in the proportions of the classes.
+
+    All items, if fewer than one of each class would be left over.
+    """
+    if len(labels) - count < len(np.unique(labels)):
+        return np.arange(len(labels))
+    chosen, _ = train_test_split(np.arange(len(labels)), train_size=count, stratify=labels, random_state=seed)
+    return np.sort(chosen)

@@ -1,0 +1,75 @@
+"""What TensorBoard shows of all runs of a data set: means over seeds with their intervals, a line a loss."""
+
+import collections
+import csv
+
+import numpy as np
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar.summary import pb as layout_summary
+
+from evaluation.significance import interval
+
+from .events import replace_events, scalars, texts
+from .sessions import table
+
+# Columns of `history.csv` by the title of their chart.
+CURVES = {
+    "validation MAP@R": "val_map_at_r",
+    "validation accuracy of the nearest class mean": "val_center_accuracy",
+    "training loss": "loss",
+    "mean length of an embedding": "val_embedding_norm",
+    "spread of the embeddings": "val_spread",
+}
+ENDS = {"value": "mean", "lower": "lower", "upper": "upper"}
+
+
+def write_comparison(results, summary):
+    """Writes the events of `Results`: the columns of the table of runs, the charts, and their summary, Markdown."""
+    once = [table(), layout_summary(_layout()), *texts({"summary": summary})]
+    replace_events(results.path, [(0, content) for content in once])
+    curves = {row.key: _means(row) for row in results.losses}
+    for folder in results.path.iterdir():
+        if folder.is_dir():
+            replace_events(folder, curves.get(folder.name, []))
+
+
+def _layout():
+    charts = [
+        layout_pb2.Chart(
+            title=title,
+            margin=layout_pb2.MarginChartContent(
+                series=[layout_pb2.MarginChartContent.Series(**{end: f"{name}/{tag}" for end, tag in ENDS.items()})]
+            ),
+        )
+        for title, name in CURVES.items()
+    ]
+    category = layout_pb2.Category(title="Mean over the runs of a loss, with its 95 % interval", chart=charts)
+    return layout_pb2.Layout(category=[category])
+
+
+def _means(row):
+    """Steps and summaries of the mean and interval over the seeds, or splits, for the epochs that all runs have."""
+    curves = collections.defaultdict(list)
+    for folder, run in row.found.items():
+        if not run.failure and (curve := _history(folder.path)):
+            curves[run.unit].append(curve)
+    # The seeds of a split count as one, by their mean.
+    epochs = min((len(curve) for found in curves.values() for curve in found), default=0)
+    means = [np.mean([curve[:epochs] for curve in found], axis=0) for found in curves.values()]
+    summaries = []
+    for epoch in range(epochs):
+        for column, name in enumerate(CURVES.values()):
+            found = interval([curve[epoch, column] for curve in means])
+            half = np.nan_to_num(found.half_width)
+            ends = {"mean": found.mean, "lower": found.mean - half, "upper": found.mean + half}
+            summaries += [(epoch, s) for s in scalars({f"{name}/{tag}": value for tag, value in ends.items()})]
+    return summaries
+
+
+def _history(path):
+    """The curves of a run, a list of numbers an epoch; empty if its `history.csv` is lost or another one."""
+    try:
+        with open(path / "history.csv", newline="") as file:
+            return [[float(row[name]) for name in CURVES.values()] for row in csv.DictReader(file)]
+    except (OSError, KeyError, ValueError, TypeError):
+        return []

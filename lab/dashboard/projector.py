@@ -1,0 +1,123 @@
+"""Files of TensorBoard's projector: embeddings that can be turned, with a thumbnail of every image."""
+
+import json
+import math
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf import text_format
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+from evaluation.vectors import l2_normalize, squared_distances
+from lab.files import save_bytes
+
+CONFIG = "projector_config.pbtxt"
+IN_SPACE = {"orthographic": False, "position": [0.5, 0.7, 1.6], "target": [0, 0, 0], "zoom": 1}
+FROM_ABOVE = {"orthographic": True, "position": [0, 0, 10], "target": [0, 0, 0], "zoom": 1.1}
+
+
+def write_projector(folder, run, images):
+    """Writes two tensors, the embeddings of a `Run`'s t-SNE map and the map, each with a bookmark of a view in colour.
+
+    Everything lies in the folder itself: TensorBoard reads nothing from outside of it. It looks for these files
+    once, when it first finds events there: write those later. `images`, `(n, side, side, c)`, are those of the map.
+    """
+    embeddings, columns = _described(run)
+    layout = run.arrays["tsne_test"]
+    color_by = next(iter(columns))
+    centered = embeddings - embeddings.mean(axis=0)
+    components = centered @ np.linalg.svd(centered, full_matrices=False)[2][:3].T
+    tensors = {
+        "embedding": (embeddings, _bookmark("PCA, coloured by class", embeddings, components, color_by)),
+        "t-SNE map": (layout, _bookmark("t-SNE, coloured by class", layout, layout, color_by)),
+    }
+    config = ProjectorConfig()
+    for name, (tensor, bookmark) in tensors.items():
+        stem = "projector_" + name.replace("-", "").replace(" ", "_").lower()
+        save_bytes(folder / f"{stem}.tsv", _table([f"{x:.5g}" for x in row] for row in tensor))
+        save_bytes(folder / f"{stem}_bookmark.json", json.dumps([bookmark]).encode())
+        entry = config.embeddings.add(
+            tensor_name=name,
+            tensor_path=f"{stem}.tsv",
+            bookmarks_path=f"{stem}_bookmark.json",
+            metadata_path="projector_images.tsv",
+        )
+        entry.sprite.image_path = "projector_thumbnails.png"
+        entry.sprite.single_image_dim.extend(images.shape[1:3])
+    save_bytes(folder / "projector_images.tsv", _table([columns, *zip(*columns.values(), strict=True)]))
+    save_bytes(folder / "projector_thumbnails.png", tf.io.encode_png(thumbnails(images)).numpy())
+    save_bytes(folder / CONFIG, text_format.MessageToString(config).encode())
+
+
+def _described(run):
+    """The normalised embeddings of the map, and what is known of each: the first column gives colour and label."""
+    arrays, indices = run.arrays, run.arrays["tsne_indices"]
+    names = [
+        f"digit {name}" if name[0].isdecimal() else name for name in run.class_names
+    ]  # A number would be no label.
+    tested = [arrays[name] for name in ("test_embeddings", "unknown_embeddings") if name in arrays]
+    embeddings, labels = l2_normalize(np.concatenate(tested)[indices]), arrays["tsne_test_labels"]
+    distances = np.sqrt(squared_distances(embeddings, arrays["class_means"]))
+    known = labels < len(run.known_names)
+    predictions = distances.argmin(axis=1)
+    predictions[known] = arrays["test_predictions"][indices[known]]
+    centers = np.where(known, labels, predictions)  # Of an unknown class, the nearest.
+    correct = np.where(known, np.where(labels == predictions, "yes", "no"), "class never seen")
+    return embeddings, {
+        "class": [names[label] for label in labels],
+        "predicted": [names[label] for label in predictions],
+        "correct": correct.tolist(),
+        "distance to class mean": [f"{x:.4f}" for x in distances[np.arange(len(centers)), centers]],
+        "test image": indices.tolist(),
+    }
+
+
+def thumbnails(images):
+    """One picture of all images, row by row, as many in a row as there are rows; light and dark are swapped.
+
+    The projector multiplies it with the colour of the class: a black digit on a tile of its colour.
+    """
+    count, side, _, channels = images.shape
+    rows = math.ceil(math.sqrt(count))
+    tiles = np.zeros((rows * rows, side, side, channels), np.uint8)
+    tiles[:count] = 255 - images
+    sheet = tiles.reshape(rows, rows, side, side, channels).swapaxes(1, 2)
+    return sheet.reshape(rows * side, rows * side, channels)
+
+
+def _bookmark(label, tensor, coordinates, color_by):
+    """A state of the projector as it saves one itself; what it holds beside the view is its state at the start."""
+    scaled = coordinates / (np.abs(coordinates).max() or 1)
+    dimensions = range(coordinates.shape[1])
+    custom = {
+        f"custom{axis}{kind}": start
+        for axis in ("XLeft", "XRight", "YUp", "YDown")
+        for kind, start in (("Text", ""), ("Regex", False))
+    }
+    return {
+        "label": label,
+        "isSelected": False,
+        "selectedProjection": "pca",
+        "pcaComponentDimensions": list(dimensions),
+        "projections": [{f"pca-{i}": round(float(point[i]), 4) for i in dimensions} for point in scaled],
+        "dataSetDimensions": list(tensor.shape),
+        "cameraDef": IN_SPACE if len(dimensions) == 3 else FROM_ABOVE,
+        "selectedColorOptionName": color_by,
+        "selectedLabelOption": color_by,
+        "forceCategoricalColoring": False,
+        "selectedPoints": [],
+        "filteredPoints": None,
+        "tSNEIteration": 0,
+        "tSNEPerplexity": 12,
+        "tSNELearningRate": 1,
+        "tSNEis3d": True,
+        "umapIs3d": True,
+        "umapNeighbors": 15,
+        "umapMinDist": 0.1,
+        "customSelectedSearchByMetadataOption": color_by,
+        **custom,
+    }
+
+
+def _table(rows):
+    return "".join("\t".join(map(str, row)) + "\n" for row in rows).encode()

@@ -1,0 +1,111 @@
+"""Two-dimensional embeddings as they are, with the class weights and centers of the loss."""
+
+import io
+
+import numpy as np
+from matplotlib.lines import Line2D
+from PIL import Image
+
+from .names import name_classes
+from .style import INK, MUTED, class_colors, grid_shape, page, panels, wrapped
+
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 180, 2500
+
+
+def draw_features(axes, points, labels, class_names, directions=None, centers=None, half=None, title="", caption=""):
+    """Scatters two-dimensional embeddings in the colours of their classes.
+
+    Args:
+        axes: Axes.
+        points: `(n, 2)`.
+        labels: Class numbers `(n,)`.
+        class_names: One name per class.
+        directions: Class weights or proxies `(num_classes, k, 2)`, drawn as arrows to the edge; or None.
+        centers: Learned centers `(num_classes, 2)`, drawn as crosses; or None.
+        half: Half the width of the panel, around 0. If None, all points fit.
+        title: Title of the panel.
+        caption: Line below the panel.
+    """
+    points, labels = np.asarray(points), np.asarray(labels)
+    colors = np.asarray(class_colors(len(class_names)))
+    half = half or 1.1 * np.abs(points).max() or 1
+    axes.axhline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
+    axes.axvline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
+    order = np.random.default_rng(0).permutation(len(points))  # No class is drawn over another.
+    axes.scatter(*points[order].T, s=5, c=colors[labels[order]], alpha=0.5, linewidths=0)
+    if directions is not None:
+        for color, of_class in zip(colors, directions, strict=True):
+            for x, y in 0.94 * half * of_class / np.maximum(np.linalg.norm(of_class, axis=-1, keepdims=True), 1e-12):
+                axes.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1.1})
+    if centers is not None:
+        axes.scatter(
+            *centers.T, s=70, c=colors[: len(centers)], marker="P", edgecolors="white", linewidths=1.2, zorder=4
+        )
+    axes.set_xlim(-half, half)
+    axes.set_ylim(-half, half)
+    name_classes(axes, points, labels, class_names, fontsize=9.5)
+    axes.set_box_aspect(1)
+    axes.tick_params(colors=MUTED, labelsize=7.5, length=2)
+    axes.locator_params(nbins=5)
+    axes.spines[:].set_color("#cccccc")
+    axes.set_title(wrapped(title, 34), fontsize=11, color=INK, loc="left", weight="bold")
+    axes.set_xlabel(caption, fontsize=9, color=MUTED, loc="left")
+
+
+def features_figure(title, **panel):
+    """One picture of two-dimensional embeddings: arguments of `draw_features`."""
+    figure = page((6.4, 7.4), title)
+    draw_features(figure.add_subplot(), **panel)
+    _draw_key(figure, panel.get("directions") is not None, panel.get("centers") is not None)
+    return figure
+
+
+def comparison_features_figure(title, runs):
+    """The two-dimensional embeddings of some `Run`s, a dict by name, side by side, each on its own scale."""
+    rows, columns = grid_shape(len(runs))
+    figure = page((3.9 * columns, 4.3 * rows + 1.1), title, fontsize=14)
+    grid = panels(figure, rows, columns, len(runs))
+    for axes, (name, run) in zip(grid, runs.items(), strict=False):
+        draw_features(axes, **features_of(run), title=name, caption=run.protocol.line(run.scores))
+    arrows, crosses = (any(kind in run.arrays for run in runs.values()) for kind in ("directions", "centers"))
+    _draw_key(figure, arrows, crosses, "Each panel has its own scale." if len(runs) > 1 else None)
+    return figure
+
+
+def features_of(run):
+    """What `draw_features` shows of the test images of a `Run`."""
+    arrays = run.arrays
+    return {
+        "points": arrays["test_embeddings"],
+        "labels": arrays["test_labels"],
+        "class_names": run.known_names,
+        "directions": arrays.get("directions"),
+        "centers": arrays.get("centers"),
+    }
+
+
+def _draw_key(figure, arrows, crosses, note=None):
+    handles = [Line2D([], [], marker="o", linestyle="", color=MUTED, markersize=4, label="image")]
+    if arrows:
+        arrow = {"marker": r"$\rightarrow$", "markersize": 12, "label": "class weight (direction)"}
+        handles.append(Line2D([], [], linestyle="", color=MUTED, **arrow))
+    if crosses:
+        handles.append(Line2D([], [], marker="P", linestyle="", color=MUTED, markersize=8, label="center"))
+    key = figure.legend(
+        handles=handles, loc="outside lower left", ncols=3, fontsize=9, frameon=False, labelcolor=INK,
+        columnspacing=1.2, title=note, title_fontsize=9, alignment="left",
+    )  # fmt: skip
+    key.get_title().set_color(MUTED)
+
+
+def animation(pngs):
+    """An animated GIF of pictures of one size, the last shown longer."""
+    frames = [Image.open(io.BytesIO(png)).convert("RGB") for png in pngs]
+    # One palette for all, that colours do not flicker: of all, as the colours of one may be gone in another.
+    strip = np.concatenate([np.asarray(frame)[::3, ::3] for frame in frames])
+    palette = Image.fromarray(strip).quantize(200)
+    frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_MILLISECONDS]
+    content = io.BytesIO()
+    frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
+    return content.getvalue()

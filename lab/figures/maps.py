@@ -1,0 +1,88 @@
+"""t-SNE maps."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from .names import name_classes
+from .style import DPI, INK, MUTED, class_colors, grid_shape, page, panels
+
+HOW_TO_READ = (
+    "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
+    "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can)."
+)
+SAME_LAYOUT = "Maps of the same images start from the same layout."
+MISCLASSIFIED = (
+    "Misclassified: by the loss's own classifier or, where it has none, by the nearest class mean. "
+    "Raw pixels show none."
+)
+
+
+def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", caption=""):
+    """Scatters a t-SNE map in the colours of the true classes: each class named at its medoid, mistakes as crosses.
+
+    Args:
+        axes: Axes of matplotlib.
+        coordinates: `(n, 2)`, as `tsne` gives them.
+        labels: Class numbers `(n,)`.
+        class_names: One name per class.
+        mistakes: Booleans `(n,)`: which are misclassified; or None.
+        title: Title of the panel.
+        caption: Lines below the panel.
+    """
+    coordinates, labels = np.asarray(coordinates), np.asarray(labels)
+    colors = np.asarray(class_colors(len(class_names)))
+    mistakes = np.zeros(len(labels), bool) if mistakes is None else np.asarray(mistakes, bool)
+    right = np.random.default_rng(0).permutation(np.flatnonzero(~mistakes))  # No class is drawn over another.
+    axes.scatter(*coordinates[right].T, s=7, c=colors[labels[right]], alpha=0.6, linewidths=0)
+    axes.scatter(*coordinates[mistakes].T, s=26, c=colors[labels[mistakes]], marker="x", linewidths=1.3)
+    # A square box around all points, so that every panel has the same shape.
+    low, high = coordinates.min(axis=0), coordinates.max(axis=0)
+    half = 0.54 * (high - low).max()
+    axes.set_xlim(*((low + high)[0] / 2 + np.array([-half, half])))
+    axes.set_ylim(*((low + high)[1] / 2 + np.array([-half, half])))
+    axes.set_box_aspect(1)
+    name_classes(axes, coordinates, labels, class_names, fontsize=11)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_color("#cccccc")
+    axes.set_title(title, fontsize=13, color=INK, loc="left", weight="bold")
+    axes.set_xlabel(caption, fontsize=10, color=MUTED, loc="left")
+
+
+def tsne_figure(title, caption="", note=f"{HOW_TO_READ} {SAME_LAYOUT}", **panel):
+    """One t-SNE map with the note on how to read it; `panel` has the other arguments of `draw_tsne`."""
+    lines = [wrapped for line in caption.splitlines() for wrapped in textwrap.wrap(line, 78)]
+    figure = Figure(figsize=(6.4, 7.7 + 0.17 * len(lines)), dpi=DPI, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
+    draw_tsne(figure.add_subplot(), title=textwrap.fill(title, 50), caption="\n".join(lines), **panel)
+    figure.supxlabel(textwrap.fill(note, 90), fontsize=8.5, color=MUTED, x=0.01, ha="left")
+    return figure
+
+
+def comparison_tsne_figure(title, runs, note):
+    """The maps of test images of `Run`s, a dict by name, and a cell with the colours, a note and how to read them."""
+    class_names = next(iter(runs.values())).class_names
+    rows, columns = grid_shape(len(runs) + 1)
+    figure = page((4.3 * columns, 5.0 * rows + 0.5), title, fontsize=17, hspace=0.03, wspace=0.02)
+    grid = panels(figure, rows, columns, len(runs))
+    for axes, (name, run) in zip(grid, runs.items(), strict=False):
+        caption = f"{run.protocol.line(run.scores)}\n{run.maps['test'].trust}"
+        labels, mistakes = run.arrays["tsne_test_labels"], run.arrays.get("tsne_mistakes")
+        draw_tsne(axes, run.arrays["tsne_test"], labels, class_names, mistakes, textwrap.fill(name, 34), caption)
+    _draw_key(grid[len(runs)], class_names, note)
+    return figure
+
+
+def _draw_key(axes, class_names, note):
+    handles = [
+        Line2D([], [], marker="o", linestyle="", color=color, label=name)
+        for name, color in zip(class_names, class_colors(len(class_names)), strict=True)
+    ]
+    handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
+    axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=11, frameon=False, borderaxespad=0)
+    paragraphs = MISCLASSIFIED, note, f"{HOW_TO_READ} {SAME_LAYOUT}"
+    text = "\n\n".join(textwrap.fill(paragraph, 56) for paragraph in paragraphs)
+    axes.text(0, 0, text, transform=axes.transAxes, fontsize=9.5, color=MUTED, va="bottom", linespacing=1.25)

@@ -1,0 +1,133 @@
+"""What does an embedding take for alike? Some images and their nearest neighbours."""
+
+import textwrap
+
+import numpy as np
+from matplotlib.collections import PatchCollection
+from matplotlib.patches import Rectangle
+
+from .style import INK, LETTER, MARK, MUTED, page, panels, wrapped
+
+WIDTH_OF_ONE, WIDTH = 7.5, 10.5  # Inches of the page, for one embedding and for several.
+MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side, or the page would be too long.
+GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in sides of an image.
+NOTE = (
+    "Left: of each class, a test image that raw pixels are in doubt about (about half of its nearest are of its "
+    "class). Then its nearest neighbours among the other test images, the nearest first. Framed: "
+)
+
+
+def neighbors_figure(title, runs):
+    """Some images and the nearest neighbours that `Run`s, a dict by name, find of them; wrong ones are framed.
+
+    Of one run, every query has a strip of large images, the class of each wrong neighbour written below it. Of
+    several, every query has a block with a strip per run, its number of right neighbours written beside it.
+    """
+    class_names = next(iter(runs.values())).judged_names
+    images, labels = (np.stack([run.arrays[f"strip_{part}"] for run in runs.values()]) for part in ("images", "labels"))
+    if len(runs) == 1:
+        return _one(title, images[0], labels[0], class_names)
+    return _comparison(title, list(runs), images, labels, class_names)
+
+
+def _one(title, images, labels, class_names):
+    names = [class_names[query] for query in labels[:, 0]]
+    strips = _Strips(images, WIDTH_OF_ONE - _inches(names, 9), below=CLASS_NAME, beside=0)
+    figure = page((WIDTH_OF_ONE, strips.inches(len(names)) + 1.35), title)
+    axes = figure.add_subplot()
+    strips.draw(axes, images, labels)
+    for x, y, label in strips.wrong(labels):
+        middle, below = x + strips.side / 2, y + strips.side * 1.08
+        axes.text(middle, below, class_names[label], ha="center", va="top", fontsize=7, color=MARK)
+    axes.set_yticks(strips.middles(len(names)), names)
+    axes.tick_params(length=0, labelsize=9, labelcolor=INK)
+    _write_note(figure, f"{NOTE}those of another class, which is named.")
+    return figure
+
+
+def _comparison(title, names, images, labels, class_names):
+    queries, k = labels.shape[1], labels.shape[2] - 1
+    names = [wrapped(name, 40) for name in names]
+    columns = min(queries, 2 if len(names) <= MOST_ROWS_OF_TWO else 3)
+    lines = -(-queries // columns)
+    strips = _Strips(images[0], (WIDTH - _inches(names, 7)) / columns, below=GAP, beside=COUNT)
+    figure = page((WIDTH, lines * (strips.inches(len(names)) + 0.4) + 1), title)
+    grid = panels(figure, lines, columns, queries)
+    for number, axes in enumerate(grid[:queries]):
+        found = labels[:, number]
+        strips.draw(axes, images[:, number], found, same_query=True)
+        for y, right in zip(strips.middles(len(names)), (found[:, 1:] == found[:, :1]).sum(axis=1), strict=True):
+            style = {"color": MUTED} if right == k else {"color": MARK, "weight": "bold"}
+            axes.text(strips.width, y, f"{right}/{k}", ha="right", va="center", fontsize=7.5, **style)
+        axes.set_yticks(strips.middles(len(names)), names if number % columns == 0 else [""] * len(names))
+        axes.tick_params(length=0, labelsize=7, labelcolor=INK)
+        axes.set_title(class_names[found[0, 0]], fontsize=9, color=INK, loc="left", weight="bold")
+    _write_note(figure, f"{NOTE}those of another class. Numbers: how many are of the image's class.")
+    return figure
+
+
+def _inches(names, fontsize):
+    """About the width of some names at the left of the page, with the margins."""
+    return 0.3 + max(len(line) for name in names for line in name.split("\n")) * LETTER * fontsize / 72
+
+
+def _write_note(figure, note):
+    figure.supxlabel(textwrap.fill(note, int(figure.get_figwidth() * 14)), fontsize=8.5, color=MUTED, x=0.01, ha="left")
+
+
+class _Strips:
+    """Strips of images one below the other, drawn as one picture: hundreds of axes would take minutes.
+
+    Lengths are in pixels of the images, where nothing else is said.
+
+    Args:
+        images: `(q, 1 + k, side, side, channels)`, uint8: strips of this shape are drawn.
+        room: Width on the page, in inches.
+        below: Space below a strip, in sides of an image.
+        beside: Space at the right of a strip, in sides of an image.
+    """
+
+    def __init__(self, images, room, below, beside):
+        k, self.side = images.shape[1] - 1, images.shape[2]
+        gap, after_query, below, beside = (round(part * self.side) for part in (GAP, AFTER_QUERY, below, beside))
+        self.columns = [0, *(self.side + after_query + i * (self.side + gap) for i in range(k))]
+        self.width = self.columns[-1] + self.side + beside
+        self.line = self.side + below
+        self.pixel = room / self.width  # Inches.
+
+    def inches(self, lines):
+        """Height of some strips on the page."""
+        return lines * self.line * self.pixel
+
+    def middles(self, lines):
+        """Where the middle of each strip is."""
+        return [line * self.line + self.side / 2 for line in range(lines)]
+
+    def draw(self, axes, images, labels, same_query=False):
+        """Draws a strip per row, begun by its query; a query that all strips share is drawn once."""
+        canvas = np.full((len(images) * self.line, self.width, images.shape[-1]), 255, np.uint8)
+        for line, strip in enumerate(images):
+            top = line * self.line
+            for number, (column, image) in enumerate(zip(self.columns, strip, strict=True)):
+                if number or not (line and same_query):
+                    canvas[top : top + self.side, column : column + self.side] = image
+        axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=255, extent=(0, self.width, len(canvas), 0))
+        axes.add_collection(self._frames(self.wrong(labels)), autolim=False)
+        axes.set_xticks([])
+        axes.spines[:].set_visible(False)
+
+    def wrong(self, labels):
+        """Left and upper edge, and class, of each neighbour of another class than its query."""
+        return [
+            (column, line * self.line, label)
+            for line, (query, *found) in enumerate(labels)
+            for column, label in zip(self.columns[1:], found, strict=True)
+            if label != query
+        ]
+
+    def _frames(self, wrong):
+        """Frames around images, as wide as fits between two of them."""
+        out = GAP / 4 * self.side
+        frames = [Rectangle((x - out, y - out), self.side + 2 * out, self.side + 2 * out) for x, y, _ in wrong]
+        width = 1.5 * out * self.pixel * 72
+        return PatchCollection(frames, facecolor="none", edgecolor=MARK, linewidth=width, clip_on=False)

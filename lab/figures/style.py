@@ -1,0 +1,71 @@
+"""What the pictures share: colours, the page with its title, the arrangement of panels."""
+
+import io
+import math
+import textwrap
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+DPI = 160
+INK, MUTED = "#222222", "#666666"
+SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
+MARK = "#d7191c"  # What a reader should see first.
+LETTER = 0.6  # Width of a bold letter over the size of its font, on average.
+
+
+def class_colors(num_classes):
+    """One colour per class: petroff10 (told apart by colour-blind readers) for up to ten."""
+    if num_classes <= 10:
+        return matplotlib.color_sequences["petroff10"][:num_classes]
+    return matplotlib.colormaps["turbo"](np.linspace(0, 1, num_classes))
+
+
+def page(size, title, fontsize=12, **padding):
+    """An empty figure with a bold title at the left; `padding` is that of its constrained layout, in inches."""
+    figure = Figure(figsize=size, dpi=DPI, layout="constrained")
+    lines = textwrap.fill(title, int(72 * size[0] / (LETTER * fontsize)))
+    figure.suptitle(lines, fontsize=fontsize, weight="bold", color=INK, x=0.01, ha="left")
+    figure.get_layout_engine().set(**{"w_pad": 0.08, "h_pad": 0.08} | padding)
+    return figure
+
+
+def panels(figure, rows, columns, used, **options):
+    """A grid of axes of which the first so many are used, and the others left blank."""
+    grid = figure.subplots(rows, columns, squeeze=False, **options).ravel()
+    for axes in grid[used:]:
+        axes.set_axis_off()
+    return grid
+
+
+def as_png(figure, dpi="figure"):
+    """A figure drawn as PNG."""
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=dpi)
+    return content.getvalue()
+
+
+def grid_shape(cells):
+    """Rows and columns of a grid of panels: a row for up to three, else about as many rows as columns, at most six.
+
+    Of two such grids, the one with fewer empty cells.
+    """
+    if cells <= 3:
+        return 1, cells
+    square = math.ceil(math.sqrt(cells))
+    columns = min(min(6, square), min(6, square + 1), key=lambda columns: -cells % columns)
+    return -(-cells // columns), columns
+
+
+def wrapped(name, width):
+    """A loss's name on as many lines as it takes; lines of more than `width` letters break at spaces or underscores."""
+    swap = str.maketrans("_-", "-_")  # Lines break after a hyphen.
+    return textwrap.fill(name.translate(swap), width).translate(swap)
+
+
+def stacked(texts, gap=0.0):
+    """Vertical middle of each of some texts one below the other, and the height of all, in lines."""
+    heights = [text.count("\n") + 1 + gap for text in texts]
+    bottoms = np.cumsum(heights)
+    return bottoms - np.divide(heights, 2), float(bottoms[-1])

@@ -1,0 +1,76 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tempfile
+
+import numpy as np
+
+from lab.errors import InputError
+
+
+@contextlib.contextmanager
+def whole_file(path):
+    """Gives a temporary path to write to, which takes the place of `path` only if all went well."""
+    # TensorBoard reads whatever has "tfevents" in its name.
+    temporary = path.with_name(f".partial-{os.getpid()}-{path.name.replace('tfevents', '')}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_folder(path):
+    """Makes a folder for results, if there is none.
+
+    Raises:
+        InputError: If it cannot be made, or not be written to.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(f"cannot write to --runs {path} ({error.strerror}). Choose a folder of yours") from None
+
+
+def save_bytes(path, content):
+    with whole_file(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def save_text(path, text):
+    with whole_file(path) as temporary:
+        temporary.write_text(text)
+
+
+def save_json(path, content):
+    save_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def save_arrays(path, arrays):
+    """Writes a dict of arrays as `.npz`."""
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def save_table(path, rows, columns):
+    """Writes a list of dicts as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    save_text(path, text.getvalue())
+
+
+def read_json(path):
+    """The JSON object in a file; empty if there is none, or the file is damaged."""
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

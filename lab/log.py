@@ -1,0 +1,111 @@
+"""All that is told while it runs: in the terminal, to TensorBoard, in the files of an epoch."""
+
+import contextlib
+import time
+
+import keras
+
+from lab.dashboard import make_dashboard
+from lab.errors import InputError
+from lab.files import make_folder, save_bytes
+from lab.report import summary, write_tables
+from lab.terminal import LiveProgress, Terminal
+
+
+class Log:
+    """Tells of everything, keeps the times, and knows how the command ends.
+
+    As a context it ends bad input and Ctrl-C with a message; whatever else is raised passes. `command` is the command
+    line, for the record.
+    """
+
+    def __init__(self, command, tensorboard):
+        self.command = command
+        self.terminal = Terminal()
+        self.dashboard = make_dashboard(tensorboard)
+        self.status = 0  # Of the process: 1 if a loss failed, 2 for bad input, 130 after Ctrl-C.
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, InputError | PermissionError):
+            self.terminal.error(str(error))
+            self.status = 2
+        elif kind is KeyboardInterrupt:
+            self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
+            self.status = 130
+        return isinstance(error, InputError | PermissionError | KeyboardInterrupt)
+
+    def say(self, text):
+        self.terminal.say(text)
+
+    def skip(self, settings, folder):
+        """Says that a run with these `Settings` was done before, and if it failed, how."""
+        failure = (folder.metrics() or {}).get("failure")
+        how = f"FAILED before with these settings, {failure}" if failure else "done before with these settings"
+        self.say(f"skipping {settings.title}: {how} (--overwrite repeats it)")
+
+    @contextlib.contextmanager
+    def following(self, runs, batches, interrupted):
+        """Shows the progress of so many runs of so many batches; Ctrl-C ends the block alone, with a message."""
+        with LiveProgress(self.terminal.console, runs, batches) as self.progress:
+            try:
+                yield
+            except KeyboardInterrupt:
+                self.status = 130
+        if self.status == 130:
+            self.say(interrupted)
+
+    def begin(self, name):
+        """Begins a run."""
+        self.progress.start(name)
+        self.begun = [("", time.perf_counter())]
+
+    def stage(self, name):
+        """Begins what follows in a run after its training."""
+        self.progress.stage(name)
+        self.begun.append((name, time.perf_counter()))
+
+    def times(self):
+        """Dict from the stages of this run to their seconds, and the seconds of all of it."""
+        names, times = zip(*self.begun, strict=True)
+        ends = (*times[1:], time.perf_counter())
+        stages = {n: end - start for n, start, end in zip(names[1:], times[1:], ends[1:], strict=True)}
+        return stages, ends[-1] - times[0]
+
+    def callbacks(self, folder, health):
+        """Keras callbacks that tell of each epoch what `Health`, which goes before them, has measured."""
+        history = keras.callbacks.CSVLogger(folder.path / "history.csv")
+        return [history, *self.dashboard.callbacks(folder, health), self.progress]
+
+    def run(self, folder, run, pictures, data):
+        """Shows a `Run` that ended in TensorBoard, with `Picture`s, and images of the `Dataset`."""
+        self.stage("TensorBoard")
+        self.dashboard.run(folder, run, pictures, data)
+
+    def end(self, run):
+        """Ends a run with a line that stays."""
+        tell = self.progress.line if run.role == "baseline" else self.progress.finish
+        tell(f"{self.progress.name}: {run.timed(*self.times()).outcome}")
+
+    def tables(self, results, captions):
+        """Writes the tables of `Results`, and shows them in TensorBoard; `captions` as `write_tables` has them."""
+        write_tables(results, captions)
+        self.dashboard.comparison(results, summary(results))
+
+    def results(self, results, pictures, captions):
+        """Tells of `Results` everywhere, if there are any, and keeps the `Picture`s of them in place of older ones."""
+        if not results.rows:
+            return None if self.status else self.terminal.left_out(results)
+        make_folder(results.path)
+        files = {picture.file: picture.content for picture in pictures}
+        for file in captions:
+            if file in files:
+                save_bytes(results.path / file, files[file])
+            else:
+                (results.path / file).unlink(missing_ok=True)  # It showed runs that are no longer there.
+        self.tables(results, captions)
+        self.terminal.results(results)
+        if self.dashboard.hint:
+            self.say(self.dashboard.hint.format(results.path.parent))

@@ -1,0 +1,80 @@
+"""What a result depends on beside its settings: versions, commit, processor, devices."""
+
+import importlib.metadata
+import os
+import pathlib
+import platform
+import subprocess
+
+import tensorflow as tf
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")
+
+
+def environment():
+    """Dict of versions, commit and machine, for the record."""
+    return {
+        "versions": {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES},
+        "git_commit": _git_commit(),
+        "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
+    }
+
+
+def processor():
+    """Name of the processor."""
+    return _cpu_info().get("model name") or platform.processor() or platform.machine()
+
+
+def device():
+    """The processor, or the GPUs, that training runs on."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
+    return f"{processor()}, {os.cpu_count()} cores"
+
+
+def choose_precision(wanted):
+    """The dtype policy to train under, and the reason in words; one that is wanted, not `"auto"`, is taken as it is."""
+    if wanted != "auto":
+        return wanted, "as asked"
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
+        if capability >= (8, 0):
+            return "mixed_bfloat16", "this GPU computes bfloat16 fast"
+        return "float32", "this GPU has no fast bfloat16"
+    flags = _cpu_info().get("flags", "").split()
+    for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
+        if flag in flags:
+            return "mixed_bfloat16", f"this processor has {name}"
+    return "float32", "this processor has no fast bfloat16"
+
+
+def _cpu_info():
+    """First processor's entries of `/proc/cpuinfo`; empty where there is none."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+
+
+def _git_commit():
+    here = pathlib.Path(__file__).parent
+    try:
+        git = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            cwd=here,
+            capture_output=True,
+            text=True,
+        )
+    except OSError:
+        return None
+    return git.stdout.strip() or None
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # Installed under another name, as tensorflow-cpu is.
+        return None

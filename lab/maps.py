@@ -1,0 +1,145 @@
+"""Which images every run shows, and the t-SNE maps of them: of the same images, from the same layouts."""
+
+import concurrent.futures
+import dataclasses
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from evaluation.geometry import NEIGHBORS, neighbor_preservation
+from evaluation.retrieval import contested
+from evaluation.tsne import pca_layout, rotated_to, tsne
+from evaluation.vectors import l2_normalize
+from lab.batches import stratified_sample
+
+POINTS, FILM_POINTS, QUICK_POINTS = 2000, 800, 600
+SEED = 0
+STRIP = 8  # Neighbours shown of each query.
+FILM_ITERATIONS = 300
+INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
+
+
+def sample_indices(labels, settings, points=POINTS):
+    """The images of a part that t-SNE shows."""
+    return stratified_sample(labels, min(QUICK_POINTS, points) if settings.quick else points, SEED)
+
+
+def pixel_vectors(images):
+    """Images as vectors of numbers in `[0, 1]`, float32 `(n, height * width * channels)`."""
+    return images.reshape(len(images), -1).astype(np.float32) / 255
+
+
+@dataclasses.dataclass(frozen=True)
+class Selection:
+    """What every run of a split shows. The maps are of test images (`test`) and of training images (`train`).
+
+    Args:
+        indices: Dict from a map to the numbers of its images `(n,)`, ascending.
+        layouts: Dict from a map to its first layout `(n, 2)`: a PCA of the pixels.
+        queries: Numbers of the judged images whose neighbours are shown.
+        references: Dict from a map to the coordinates `(n, 2)` that it is turned to; empty for the raw pixels.
+    """
+
+    indices: dict
+    layouts: dict
+    queries: np.ndarray
+    references: dict
+
+    @classmethod
+    def of_pixels(cls, data, settings):
+        """Chooses by the pixels of a `Dataset`."""
+        points = {part: l2_normalize(pixel_vectors(split.images)) for part, split in data.parts.items()}
+        mapped = mapped_points(data, points)
+        indices = {name: sample_indices(labels, settings) for name, (labels, _) in mapped.items()}
+        layouts = {name: pca_layout(pixels[indices[name]]) for name, (_, pixels) in mapped.items()}
+        queries = contested(points[data.judged_part], data.parts[data.judged_part].labels, STRIP)
+        return cls(indices, layouts, queries, references={})
+
+    @classmethod
+    def of_arrays(cls, arrays):
+        """As the raw pixels have kept it: see `arrays`."""
+        return cls(
+            indices={name: arrays[key] for name, key in INDICES.items()},
+            layouts={name: arrays[f"tsne_{name}_layout"] for name in INDICES},
+            queries=arrays["queries"],
+            references={name: arrays[f"tsne_{name}"] for name in INDICES},
+        )
+
+    @property
+    def arrays(self):
+        """Dict of what the raw pixels keep, beside their maps, for all others."""
+        layouts = {f"tsne_{name}_layout": layout for name, layout in self.layouts.items()}
+        return layouts | {INDICES[name]: indices for name, indices in self.indices.items()} | {"queries": self.queries}
+
+
+@dataclasses.dataclass(frozen=True)
+class MapFacts:
+    """What a t-SNE map was made with, and how far to trust it."""
+
+    n: int
+    perplexity: float
+    iterations: int
+    seed: int
+    kl_divergence: float
+    neighbor_preservation: float
+    seconds: float
+
+    @property
+    def trust(self):
+        """How far to trust it, in words."""
+        return f"KL {self.kl_divergence:.2f} · {NEIGHBORS} nearest kept {self.neighbor_preservation:.0%}"
+
+
+def mapped_points(data, points):
+    """Dict from a map to the labels and points of the images that it is drawn from; `points` is a dict by part."""
+    tested = [points[part] for part in ("test", "unseen") if part in points]
+    return {"test": (data.shown_labels, np.concatenate(tested)), "train": (data.train.labels, points["train"])}
+
+
+def draw_maps(data, points, selection, settings):
+    """t-SNE of the selected test and training images, whose L2-normalised embeddings are in a dict by part.
+
+    Returns:
+        Dict from a map to its `MapFacts`, and a dict of arrays to save.
+    """
+    mapped = mapped_points(data, points)
+    chosen = {name: found[selection.indices[name]] for name, (_, found) in mapped.items()}
+    # t-SNE holds no lock while it computes: two maps take little longer than one. Two at once do not restore the
+    # number of threads that matrix products have in this process, which it changes for itself.
+    with threadpool_limits(limits=None), concurrent.futures.ThreadPoolExecutor() as pool:
+        drawn = {name: pool.submit(_map, found, selection.layouts[name], settings) for name, found in chosen.items()}
+    facts, arrays = {}, {}
+    for name, (labels, _) in mapped.items():
+        coordinates, facts[name] = drawn[name].result()
+        indices = selection.indices[name]
+        arrays[f"tsne_{name}"] = rotated_to(coordinates, selection.references.get(name, coordinates))
+        arrays |= {INDICES[name]: indices, f"tsne_{name}_labels": labels[indices]}
+    return facts, arrays
+
+
+def _map(points, layout, settings):
+    """t-SNE of some points, and its `MapFacts`."""
+    start = time.perf_counter()
+    coordinates, divergence = tsne(points, layout, settings.perplexity, settings.tsne_iterations, SEED)
+    return coordinates, MapFacts(
+        n=len(points),
+        perplexity=settings.perplexity,
+        iterations=settings.tsne_iterations,
+        seed=SEED,
+        kl_divergence=divergence,
+        neighbor_preservation=neighbor_preservation(points, coordinates),
+        seconds=time.perf_counter() - start,
+    )
+
+
+def film_maps(embeddings, layout, perplexity):
+    """t-SNE `(n, 2)` of the same images by one embedding `(n, d)` after another, each begun where the last ended."""
+    maps = []
+    for points in map(l2_normalize, embeddings):
+        start = maps[-1] if maps else layout
+        # Exaggeration would scatter what the last map has laid out.
+        exaggeration = 1.0 if maps else 12.0
+        coordinates, _ = tsne(points, start, perplexity, FILM_ITERATIONS, SEED, exaggeration)
+        maps.append(coordinates.astype(np.float32))
+    return maps

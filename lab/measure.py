@@ -1,0 +1,82 @@
+"""From a trained model, or raw pixels, to a `Run`: embeddings, scores, maps."""
+
+import dataclasses
+
+import numpy as np
+
+from evaluation.retrieval import neighbors
+from evaluation.vectors import l2_normalize
+from lab.maps import STRIP, Selection, draw_maps, pixel_vectors
+from lab.protocols import PROTOCOLS
+from lab.run import Run
+
+MISTAKES = 24  # Of the surest, shown.
+
+
+def measure(model, data, selection, settings, stage):
+    """The `Run` of a model, a `MetricModel` or `Pixels`, judged once on the test images of a `Dataset`.
+
+    `stage` is called with the name of each stage that begins.
+    """
+    stage("embedding")
+    embeddings = {part: model.embed(split.images) for part, split in data.parts.items()}
+    logits = {part: model.class_logits(found) for part, found in embeddings.items()}
+    stage("scoring")
+    judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, None if logits["test"] is None else logits)
+    points = {part: l2_normalize(found) for part, found in embeddings.items()}
+    stage("t-SNE")
+    maps, arrays = draw_maps(data, points, selection, settings)
+    arrays |= judgement.arrays | _strips(data, points, selection.queries)
+    arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
+    state = {"directions": model.class_directions, "centers": model.shown_centers}
+    return Run(
+        settings=settings,
+        class_names=data.shown_names,
+        judged_names=data.judged_names,
+        scores=judgement.scores,
+        details=judgement.details,
+        maps=maps,
+        arrays=arrays | {name: array for name, array in state.items() if array is not None},
+    )
+
+
+class Pixels:
+    """The raw pixels as if they were embeddings: what every loss has to beat."""
+
+    class_directions = shown_centers = None
+
+    def embed(self, images):
+        return pixel_vectors(images)
+
+    def class_logits(self, embeddings):
+        return None
+
+
+def measure_pixels(data, settings, stage):
+    """The `Run` of the raw pixels, which also says which images every run of its split shows, and how maps lie."""
+    selection = Selection.of_pixels(data, settings)
+    run = measure(Pixels(), data, selection, settings, stage)
+    left_out = "tsne_mistakes", "mistakes", "mistake_images"  # Of interest where something was learnt.
+    arrays = {
+        name: array
+        for name, array in run.arrays.items()
+        if name not in left_out and not name.endswith("_embeddings")  # The images are there already.
+    }
+    return dataclasses.replace(run, arrays=arrays | selection.arrays)
+
+
+def _strips(data, points, queries):
+    """Arrays of some judged images and the nearest others: pictures `(k, 1 + STRIP, h, w, c)`, and their labels."""
+    split = data.parts[data.judged_part]
+    strips = np.concatenate([queries[:, None], neighbors(points[data.judged_part], queries, STRIP)], axis=1)
+    return {"strip_images": split.images[strips], "strip_labels": split.labels[strips]}
+
+
+def _mistakes(data, arrays, shown):
+    """Arrays of which test images shown are classified wrongly, and of the surest mistakes of all."""
+    # Those of classes never seen, which come last, have no right answer.
+    wrong = np.zeros(len(data.shown_labels), bool)
+    wrong[: len(data.test)] = arrays["test_predictions"] != data.test.labels
+    mistakes = np.flatnonzero(wrong)
+    surest = mistakes[np.argsort(-arrays["test_errors"][mistakes], kind="stable")][:MISTAKES]
+    return {"tsne_mistakes": wrong[shown], "mistakes": surest, "mistake_images": data.test.images[surest]}

@@ -1,0 +1,146 @@
+"""What a run leaves on disk, and how a later command knows what it finds there."""
+
+import dataclasses
+import functools
+import json
+import os
+import pathlib
+import shutil
+import zipfile
+
+from lab.errors import InputError
+from lab.files import read_json, save_arrays, save_bytes, save_json, save_table, whole_file
+from lab.machine import environment
+from lab.maps import INDICES
+from lab.run import Run, StoredArrays
+from lab.settings import Settings
+from models import portable
+
+
+class ConflictError(InputError):
+    """A folder holds something that this command must not replace; the message says what and the way out."""
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """The folder of one run: `config.json` from its start, `metrics.json` last of all."""
+
+    path: pathlib.Path
+
+    @property
+    def name(self):
+        """Its seed, and its split or trial, in words."""
+        return self.path.name.replace("-", " ")
+
+    def settings(self):
+        """Reads the `Settings` the run was started with; None without a `config.json` of a run."""
+        try:
+            return Settings.from_dict(read_json(self.path / "config.json")["settings"])
+        except (AttributeError, KeyError, TypeError, ValueError):
+            return None
+
+    def metrics(self):
+        """Reads `metrics.json`; None for a run that did not end, or whose files were damaged since."""
+        metrics = read_json(self.path / "metrics.json")
+        if metrics.get("status") == "finished" and not zipfile.is_zipfile(self.path / "embeddings.npz"):
+            return None
+        return metrics if "status" in metrics else None
+
+    def load(self):
+        """Reads the `Run`, its arrays when they are asked for; None if its files do not say all that is compared."""
+        return _load(
+            self, tuple(_stamp(self.path / name) for name in ("config.json", "metrics.json", "embeddings.npz"))
+        )
+
+    def is_done(self, settings, overwrite):
+        """Whether a run with these settings ended here, well or badly, and is to be kept.
+
+        Raises:
+            ConflictError: If something else is here that is not to be replaced.
+        """
+        readable = self.path.is_dir() and os.access(self.path, os.R_OK)
+        if not self.path.exists() or (readable and not any(self.path.iterdir())):
+            return False
+        found, kept = self.settings(), read_json(self.path / "config.json").get("settings")
+        if not isinstance(kept, dict):
+            raise ConflictError(
+                f"{self.path} is not the folder of a run: it has no readable config.json. "
+                "Move it away, or choose another place with --runs."
+            )
+        if overwrite or (found and self.metrics() is None):
+            return False
+        if found is None:
+            raise ConflictError(
+                f"{self.path} holds a run with settings that this version does not know: {json.dumps(kept)}. "
+                "Keep it and choose another place with --runs, or replace it with --overwrite."
+            )
+        if differences := found.differences(settings):
+            shown = "; ".join(f"{name} {json.dumps(a)} -> {json.dumps(b)}" for name, (a, b) in differences.items())
+            raise ConflictError(
+                f"{self.path} holds a run with other settings ({shown}). "
+                "Keep it and choose another place with --runs, or replace it with --overwrite."
+            )
+        return True
+
+    def start(self, settings, command):
+        """Empties the folder and writes `config.json`."""
+        config = {"settings": settings.to_dict(), "command": command} | environment()
+        if self.path.exists():
+            # Away at once: a folder half deleted would not be known for a run's any more.
+            old = self.path.rename(self.path.with_name(f".old-{os.getpid()}-{self.path.name}"))
+            shutil.rmtree(old)
+        self.path.mkdir(parents=True)
+        save_json(self.path / "config.json", config)
+
+    def save_model(self, model):
+        """Saves the embedder for use anywhere, and all weights, those of the losses included."""
+        with whole_file(self.path / "embedder.keras") as path:
+            portable(model.embedder).save(path)
+        with whole_file(self.path / "weights.weights.h5") as path:
+            model.save_weights(path)
+
+    def save(self, run, pictures=(), film=None):
+        """Saves a `Run` that ended, its `Picture`s and the `Film` of its training: `metrics.json` last, then it counts.
+
+        Pictures of a moment of the training are for TensorBoard alone.
+        """
+        if run.arrays:
+            save_arrays(self.path / "embeddings.npz", run.arrays)
+        if film and film.frames:
+            save_arrays(self.path / "training.npz", film.arrays)
+        for name in run.maps if run.training else ():
+            _save_map(self.path / f"tsne_{name}.csv", run, name)
+        for picture in pictures:
+            if picture.epoch is None:
+                save_bytes(self.path / picture.file, picture.content)
+        save_json(self.path / "metrics.json", run.to_metrics())
+
+
+def _stamp(path):
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_ino
+
+
+@functools.cache
+def _load(folder, stamps):
+    """A run as its files were at some times: a study asks again after every run for all that came before."""
+    settings, metrics = folder.settings(), folder.metrics()
+    if settings is None or metrics is None:
+        return None
+    try:
+        return Run.from_metrics(settings, metrics, StoredArrays(folder.path / "embeddings.npz"))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _save_map(path, run, name):
+    """Writes a t-SNE map as CSV, for anyone who wants to draw it in another way."""
+    arrays = run.arrays
+    columns = zip(arrays[INDICES[name]], arrays[f"tsne_{name}_labels"], *arrays[f"tsne_{name}"].T, strict=True)
+    rows = [
+        {"image": i, "class": run.class_names[label], "x": f"{x:.4f}", "y": f"{y:.4f}"} for i, label, x, y in columns
+    ]
+    save_table(path, rows, ("image", "class", "x", "y"))

@@ -1,0 +1,188 @@
+"""Everything a run's result depends on, and the text LOSS.ARG=VALUE that changes a loss."""
+
+import dataclasses
+import pathlib
+
+from lab.errors import InputError
+from losses import LOSSES
+
+PIXELS = "raw_pixels"  # In place of a loss: the images themselves, the baseline of every embedding.
+REFERENCE = "softmax"  # The loss that the others are compared with.
+# What the raw pixels depend on.
+_OF_PIXELS = ("dataset", "protocol", "split", "perplexity", "tsne_iterations", "quick")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything a run's result depends on, as plain values; `sweep` names the override that differs between runs.
+
+    A new field needs the default that makes it what all runs before it did.
+    """
+
+    dataset: str
+    loss: str
+    seed: int | None
+    epochs: int
+    protocol: str = "closed"
+    split: int | None = None
+    embedding_dim: int = 64
+    model: str = "cnn"
+    embedding_init: str = "glorot"
+    sampler: str = "balanced"
+    augment: bool = False
+    learning_rate: float = 0.004
+    overrides: dict = dataclasses.field(default_factory=dict)
+    sweep: str | None = None
+    precision: str = "float32"
+    perplexity: float = 30.0
+    tsne_iterations: int = 1000
+    quick: bool = False
+
+    @classmethod
+    def from_dict(cls, values):
+        """Settings as a run has kept them; what an older version did not know is what it did.
+
+        Raises:
+            ValueError: If these are no settings of a run.
+        """
+        if values.keys() <= set(_OF_PIXELS):
+            values = {"loss": PIXELS, "seed": None, "epochs": 0} | values
+        try:
+            settings = cls(**values)
+        except TypeError as error:  # Fields that are missing, or of a later version.
+            raise ValueError(str(error)) from error
+        kinds = isinstance(settings.loss, str) and isinstance(settings.overrides, dict)
+        if not kinds or settings.sweep not in (None, *settings.overrides):
+            raise ValueError(f"{settings.loss} with overrides {settings.overrides} of a sweep of {settings.sweep}")
+        overrides = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.overrides.items()}
+        return dataclasses.replace(settings, overrides=overrides)
+
+    def to_dict(self):
+        """Dict of plain values to keep; of the raw pixels those alone that they depend on."""
+        values = dataclasses.asdict(self)
+        return {name: values[name] for name in _OF_PIXELS} if self.loss == PIXELS else values
+
+    def of_pixels(self):
+        """The settings of the raw pixels that a run is compared with."""
+        return self.from_dict({name: getattr(self, name) for name in _OF_PIXELS})
+
+    @property
+    def name(self):
+        """The loss, with what differs from its defaults."""
+        return f"{self.loss} ({self.changes})" if self.overrides else self.loss
+
+    @property
+    def changes(self):
+        """What differs from the loss's defaults, as text."""
+        return as_changes(self.overrides)
+
+    @property
+    def unit(self):
+        """What distinguishes the runs of one loss, in words."""
+        return f"seed {self.seed}" if self.split is None else f"split {self.split}, seed {self.seed}"
+
+    @property
+    def title(self):
+        """What distinguishes the run from all others, in words."""
+        return PIXELS.replace("_", " ") if self.loss == PIXELS else f"{self.name} {self.unit}"
+
+    @property
+    def key(self):
+        """Name of the folder that a run shares with those it is averaged with."""
+        return self.loss if self.sweep is None else f"{self.sweep}={as_given(self.overrides[self.sweep])}"
+
+    @property
+    def folder(self):
+        """Where a run lies in the folder of its data set."""
+        split = None if self.split is None else f"split-{self.split}"
+        seed = None if self.seed is None else f"seed-{self.seed}"
+        unit = "-".join(part for part in (split, seed) if part)
+        return pathlib.Path(self.key, unit)
+
+    def differences(self, other, ignored=()):
+        """What differs: dict from a field, in the order of their names, to the two values."""
+        mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
+        return {
+            name: (mine[name], theirs[name])
+            for name in sorted(mine)
+            if name not in ignored and mine[name] != theirs[name]
+        }
+
+
+def as_given(value):
+    """A value the way `--set` takes it."""
+    if isinstance(value, tuple | list):
+        return ",".join(map(as_given, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
+
+
+def as_changes(overrides):
+    """What differs from a loss's defaults, as text."""
+    return ", ".join(f"{name}={as_given(value)}" for name, value in overrides.items())
+
+
+def parse_changes(changes, flag="--set"):
+    """Turns `["center.center_weight=0.1"]`, given with a flag, into `{"center": {"center_weight": 0.1}}`.
+
+    Raises:
+        InputError: If a change is malformed, or names no loss or argument, or the value is of the wrong type.
+    """
+    overrides = {}
+    for change in changes:
+        name, equals, value = change.partition("=")
+        loss, dot, argument = name.partition(".")
+        if not (equals and dot):
+            raise InputError(f"{flag} takes LOSS.ARG=VALUE, as in center.center_weight=0.1. Received: {change}")
+        if loss not in LOSSES:
+            raise InputError(f"{flag} {change}: unknown loss {loss}. Valid: {', '.join(LOSSES)}")
+        defaults = LOSSES[loss].options()
+        if argument not in defaults:
+            valid = ", ".join(f"{name}={as_given(default)}" for name, default in defaults.items())
+            raise InputError(f"{flag} {change}: {loss} has no {argument}. Valid, with defaults: {valid}")
+        if argument in overrides.get(loss, {}):
+            raise InputError(f"{flag} {change}: {loss}.{argument} has a value already. Give it once")
+        overrides.setdefault(loss, {})[argument] = _like(defaults[argument], value, f"{flag} {change}")
+    return overrides
+
+
+def parse_sweep(text):
+    """Turns `"center.center_weight=0.01,0.1"` into `"center"` and a list of dicts of one override each.
+
+    Raises:
+        InputError: As `parse_changes`, or if there are fewer than two values, or one twice.
+    """
+    name, equals, values = text.partition("=")
+    loss, _, argument = name.partition(".")
+    if loss in LOSSES and isinstance(LOSSES[loss].options().get(argument), tuple):
+        raise InputError(f"--sweep {text}: {argument} is several numbers, of which no sweep can be made")
+    if not equals:
+        raise InputError(f"--sweep takes LOSS.ARG=VALUES, as in center.center_weight=0.01,0.1. Received: {text}")
+    changes = [parse_changes([f"{name}={value}"], "--sweep") for value in values.split(",")]
+    swept = [overrides for change in changes for overrides in change.values()]
+    if len({as_changes(overrides) for overrides in swept}) < max(2, len(swept)):
+        raise InputError(f"--sweep {text}: takes two values or more, with commas between, each once")
+    return loss, swept
+
+
+def _like(default, text, change):
+    """Parses text as a value of the default's type; `change` is the flag that has it."""
+    kind = type(default)
+    if kind is tuple:
+        parts = text.split(",")
+        if len(parts) != len(default):
+            numbers = ",".join(f"{part:g}" for part in default)
+            raise InputError(f"{change}: takes {len(default)} numbers with commas between, as in {numbers}")
+        return tuple(_like(part, given, change) for part, given in zip(default, parts, strict=True))
+    if kind is bool:
+        if text.lower() not in ("true", "false"):
+            raise InputError(f"{change}: takes true or false")
+        return text.lower() == "true"
+    if kind is str:
+        return text
+    try:
+        return kind(text)
+    except ValueError:
+        what = "a whole number" if kind is int else "a number"
+        raise InputError(f"{change}: takes {what}, as the default {default} is") from None

@@ -1,0 +1,117 @@
+"""Every loss on every split and seed that a command asks for: what is done and what is pending, checked."""
+
+import dataclasses
+import pathlib
+
+from lab.batches import Batches
+from lab.errors import InputError
+from lab.files import make_folder
+from lab.maps import FILM_POINTS, sample_indices
+from lab.run_folder import RunFolder
+from losses import LOSSES
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What is to be run, checked.
+
+    Args:
+        path: Folder of the data set.
+        settings: List of the `Settings` of every run.
+        splits: Dict from a split, or None, to its `Dataset`.
+        done: List of those of the settings, the raw pixels' among them, whose run is there.
+    """
+
+    path: pathlib.Path
+    settings: list
+    splits: dict
+    done: list
+    interrupted = (
+        "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there.\n"
+        "Drawing what there is."
+    )
+
+    def folder(self, settings):
+        """The `RunFolder` of a run."""
+        return RunFolder(self.path / settings.folder)
+
+    def baseline(self, split):
+        """The `Settings` and the `RunFolder` of the raw pixels of a split."""
+        settings = next(s for s in self.settings if s.split == split).of_pixels()
+        return settings, self.folder(settings)
+
+    def pending(self, split):
+        """The `Settings` of the runs of a split that are to be trained."""
+        return [s for s in self.settings if s.split == split and s not in self.done]
+
+    def unfinished(self):
+        """Dict of the splits where something is to be done."""
+        return {
+            split: data
+            for split, data in self.splits.items()
+            if self.pending(split) or self.baseline(split)[0] not in self.done
+        }
+
+    @property
+    def runs(self):
+        """Number of runs that are to be trained."""
+        return sum(len(self.pending(split)) for split in self.splits)
+
+    @property
+    def batches(self):
+        """Batches of the longest run."""
+        first = self.settings[0]
+        return max(len(Batches(data.train, 0, first.sampler)) for data in self.splits.values()) * first.epochs
+
+    def has_failed(self, results):
+        """Whether a run that was asked for is among those that failed."""
+        return any(self.folder(settings) in row.failed for row in results.rows for settings in self.settings)
+
+
+def plan(options, splits, log):
+    """Checks everything that `Options` ask for, on the `Dataset` of each split, and says what is about to happen.
+
+    Raises:
+        InputError: If a loss refuses its arguments, t-SNE its perplexity, a folder cannot be made or holds something
+            that is not to be replaced.
+    """
+    study = Study(options.path, options.settings, splits, done=[])
+    _check_losses(study)
+    _check_perplexity(study)
+    make_folder(options.path)
+    done = [s for s in options.settings if study.folder(s).is_done(s, options.overwrite)]
+    for settings, folder in map(study.baseline, splits):
+        if folder.is_done(settings, options.overwrite) and folder.load():
+            done.append(settings)
+    first = splits[options.settings[0].split]
+    log.terminal.plan(first, options.settings, options.precision_reason, options.path)
+    for settings in options.settings:
+        if settings in done:
+            log.skip(settings, study.folder(settings))
+    return dataclasses.replace(study, done=done)
+
+
+def _check_losses(study):
+    """Builds every loss once, so that a bad argument is found before anything is trained."""
+    for settings in {s.name: s for s in study.settings}.values():
+        num_classes = study.splits[settings.split].num_classes
+        try:
+            LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides)
+        except ValueError as error:
+            if not settings.overrides:  # A fault of ours: the defaults are no input.
+                raise
+            raise InputError(f"{settings.name}: {error}") from error
+
+
+def _check_perplexity(study):
+    settings, data = study.settings[0], study.splits.values()
+    points = {
+        "training images of the map": [len(sample_indices(d.train.labels, settings)) for d in data],
+        "test images of the map": [len(sample_indices(d.shown_labels, settings)) for d in data],
+    }
+    if settings.embedding_dim > 2:
+        filmed = [len(sample_indices(d.validation.labels, settings, FILM_POINTS)) for d in data]
+        points["validation images of the film of the training"] = filmed
+    images = min(points, key=lambda name: min(points[name]))
+    if settings.perplexity >= min(points[images]):
+        raise InputError(f"--perplexity {settings.perplexity:g}: must be below the {min(points[images])} {images}")

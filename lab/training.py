@@ -1,0 +1,73 @@
+"""Training one loss: compile, fit, keep the best epoch."""
+
+import time
+
+import keras
+
+from lab.batches import Batches, pipeline
+from lab.run import Training
+from models import start_averages
+
+WEIGHT_DECAY = 0.05
+STEPS_PER_CALL = 8  # Training steps between two returns to Python.
+WARM_UP = 0.05  # Share of all steps.
+
+
+class Failure(Exception):
+    """Training went wrong in a known way; the message says how, and the known remedies."""
+
+
+def train(model, split, health, callbacks=()):
+    """Trains a model and goes back to its best epoch.
+
+    Every loss sees the same batches in the same order, from the seed.
+
+    Args:
+        model: `MetricModel`, as `build_model` made it.
+        split: `Split` of the training images.
+        health: `Health`, which has the validation images and the `Settings`.
+        callbacks: Keras callbacks that watch: they find in the logs of an epoch what `health` has measured.
+
+    Returns:
+        `Training`.
+
+    Raises:
+        Failure: If training diverged or collapsed.
+    """
+    settings = health.settings
+    batches = Batches(split, settings.seed, settings.sampler, settings.augment)
+    validation = Batches(health.validation, settings.seed, settings.sampler)
+    start_averages(model.embedder, batches[0][0])
+    model.compile(
+        _optimizer(settings, len(batches)),
+        steps_per_execution=STEPS_PER_CALL,
+        jit_compile=False,  # XLA is slower on a CPU.
+    )
+    best = keras.callbacks.EarlyStopping(
+        "val_map_at_r", mode="max", patience=settings.epochs, restore_best_weights=True
+    )
+    start = time.perf_counter()
+    model.fit(
+        pipeline(batches),
+        validation_data=pipeline(validation, redraw=False),
+        epochs=settings.epochs,
+        shuffle=False,  # The sampler does.
+        verbose=0,
+        callbacks=[health, best, *callbacks],
+    )
+    seconds = time.perf_counter() - start
+    if health.failure:
+        raise Failure(health.failure)
+    images = settings.epochs * len(batches) * len(batches[0][1])
+    return Training(best.best_epoch + 1, float(best.best), seconds, images / seconds)
+
+
+def _optimizer(settings, steps_per_epoch):
+    steps = settings.epochs * steps_per_epoch
+    warm_up = max(1, round(WARM_UP * steps))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        0.0, max(1, steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
+    )
+    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha", "centers"])
+    return optimizer

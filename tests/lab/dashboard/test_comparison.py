@@ -1,0 +1,117 @@
+"""What TensorBoard shows of a data set: means over runs with intervals, the summary, and nothing twice."""
+
+import csv
+import shutil
+
+import pytest
+import tensorflow as tf
+from support.runs import write_run
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.custom_scalar import layout_pb2, metadata
+
+from evaluation.significance import interval
+from lab.dashboard.comparison import CURVES, write_comparison
+from lab.results import gather
+
+
+def write_history(path, *values):
+    with open(path / "history.csv", "w", newline="") as file:
+        writer = csv.DictWriter(file, ["epoch", *CURVES.values()])
+        writer.writeheader()
+        writer.writerows({"epoch": i} | dict.fromkeys(CURVES.values(), value) for i, value in enumerate(values))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    path = tmp_path / "digits"
+    for seed, values in enumerate(([1, 4], [2, 8], [3, 6])):
+        write_history(write_run(path, "center", seed=seed), *values)
+    write_history(write_run(path, "softmax"), 5, 7)
+    return path
+
+
+def read(path):
+    """Dict from a tag to its steps and values."""
+    accumulator = EventAccumulator(str(path), {"tensors": 0}).Reload()
+    return {
+        tag: [(event.step, tf.make_ndarray(event.tensor_proto).item()) for event in accumulator.Tensors(tag)]
+        for tag in accumulator.Tags()["tensors"]
+        if not tag.startswith("_hparams_")
+    }
+
+
+def test_curves_are_the_mean_over_seeds_with_its_interval(folder):
+    write_comparison(gather(folder), "# All")
+    found = read(folder / "center")
+    first = interval([1, 2, 3])
+    assert found["val_map_at_r/mean"] == [(0, 2.0), (1, 6.0)]
+    assert found["val_map_at_r/lower"][0][1] == pytest.approx(2 - first.half_width)
+    assert found["val_map_at_r/upper"][0][1] == pytest.approx(2 + first.half_width)
+
+
+def test_a_single_run_is_its_own_mean_without_width(folder):
+    write_comparison(gather(folder), "# All")
+    found = read(folder / "softmax")
+    assert found["loss/lower"] == found["loss/upper"] == found["loss/mean"] == [(0, 5.0), (1, 7.0)]
+
+
+def test_the_charts_ask_for_tags_that_are_there(folder):
+    write_comparison(gather(folder), "# All")
+    tags = read(folder / "center").keys()
+    ((_, content),) = read(folder)[metadata.CONFIG_SUMMARY_TAG]
+    layout = layout_pb2.Layout.FromString(content)
+    charts = [chart for category in layout.category for chart in category.chart]
+    assert [chart.title for chart in charts] == list(CURVES)
+    for chart in charts:
+        (series,) = chart.margin.series
+        assert {series.value, series.lower, series.upper} <= tags
+
+
+def test_the_summary_is_shown_as_text(folder):
+    write_comparison(gather(folder), "# All of *it*")
+    assert read(folder)["summary"] == [(0, b"# All of *it*")]
+
+
+def test_the_same_again_adds_nothing_twice(folder):
+    for _ in range(3):
+        write_comparison(gather(folder), "# All")
+    assert len(list(folder.glob("events*"))) == 1
+    assert read(folder / "center")["val_map_at_r/mean"] == [(0, 2.0), (1, 6.0)]
+
+
+def test_runs_of_fewer_epochs_and_failed_ones_do_not_break_the_curves(folder):
+    write_history(write_run(folder, "triplet", seed=0), 1)
+    write_history(write_run(folder, "triplet", seed=1), 3, 5)
+    write_history(write_run(folder, "arcface", failure="diverged: the loss is nan in epoch 1"), 9)
+    write_comparison(gather(folder), "# All")
+    assert read(folder / "triplet")["loss/mean"] == [(0, 2.0)]
+    assert not list((folder / "arcface").glob("events*"))
+
+
+@pytest.mark.parametrize("content", [None, "", "epoch,accuracy\n0,1.0\n", "epoch,val_map_at_r\n0,\n"])
+def test_a_lost_or_foreign_history_leaves_the_others(folder, content):
+    path = folder / "center" / "seed-0" / "history.csv"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    write_comparison(gather(folder), "# All")
+    assert read(folder / "center")["loss/mean"] == [(0, 2.5), (1, 7.0)]
+
+
+def test_curves_of_runs_that_are_gone_do_not_stay(folder):
+    write_comparison(gather(folder), "# All")
+    shutil.rmtree(folder / "center" / "seed-0")
+    for seed in (1, 2):
+        shutil.rmtree(folder / "center" / f"seed-{seed}")
+    write_comparison(gather(folder), "# All")
+    assert not list((folder / "center").glob("events*"))
+    assert list((folder / "softmax").glob("events*"))
+
+
+def test_the_seeds_of_a_split_count_as_one(tmp_path):
+    for split, seed, value in ((0, 0, 1), (0, 1, 3), (1, 0, 4)):
+        write_history(write_run(tmp_path, "center", protocol="open", split=split, seed=seed), value)
+    write_comparison(gather(tmp_path), "# All")
+    found = read(tmp_path / "center")
+    assert found["loss/mean"] == [(0, 3.0)]
+    assert found["loss/upper"][0][1] == pytest.approx(3 + interval([2, 4]).half_width)

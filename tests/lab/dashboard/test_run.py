@@ -1,0 +1,160 @@
+"""What TensorBoard shows of a run: a line of the table of runs with no empty cell, its scores, its result as text."""
+
+import json
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from support.runs import make_run
+from support.runs import write_run as write_folder
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams import metadata
+from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
+
+from lab.dashboard.run import write_run
+from lab.dashboard.sessions import COLUMNS, table
+from lab.figures.style import as_png
+from lab.protocols import PROTOCOLS
+from lab.run_folder import RunFolder
+from visualize import Picture
+
+ROLES = PROTOCOLS["closed"].roles
+COLLAPSED = "collapsed: all the same"
+PNG = as_png(Figure((1, 1)))
+
+
+@pytest.fixture(params=["closed", "open"])
+def folder(request, tmp_path):
+    split = {"closed": None, "open": 2}[request.param]
+    return RunFolder(write_folder(tmp_path, "center", protocol=request.param, split=split, overrides={"alpha": 0.5}))
+
+
+@pytest.fixture
+def failed(tmp_path):
+    return RunFolder(write_folder(tmp_path, "center", failure=COLLAPSED))
+
+
+def read(folder):
+    accumulator = EventAccumulator(str(folder.path), {"tensors": 0}).Reload()
+    return accumulator, set(accumulator.Tags()["tensors"])
+
+
+def session(accumulator):
+    """The cells of the run's line, and how it ended."""
+    content = {
+        tag: accumulator.SummaryMetadata(tag).plugin_data.content
+        for tag in (metadata.SESSION_START_INFO_TAG, metadata.SESSION_END_INFO_TAG)
+    }
+    start = metadata.parse_session_start_info_plugin_data(content[metadata.SESSION_START_INFO_TAG])
+    end = metadata.parse_session_end_info_plugin_data(content[metadata.SESSION_END_INFO_TAG])
+    cells = {name: value.string_value or value.number_value for name, value in start.hparams.items()}
+    return start.group_name, cells, end.status
+
+
+def test_a_run_is_a_line_of_the_table_with_no_empty_cell(folder):
+    run = folder.load()
+    write_run(folder, run)
+    accumulator, tags = read(folder)
+    name, cells, status = session(accumulator)
+    assert sorted(cells) == sorted(COLUMNS)
+    assert cells["loss"] == "center"
+    assert cells["changes"] == "alpha=0.5"
+    assert cells["split"] == ("none" if run.settings.split is None else "2")
+    assert cells["results"] == folder.path.parents[1].name
+    assert name.startswith("center/alpha=0.5/0/")
+    assert status == STATUS_SUCCESS
+    assert {f"judged/{role}" for role in ROLES} <= tags
+
+
+def test_the_columns_of_the_table_are_what_every_run_has():
+    content = table().value[0].metadata.plugin_data.content
+    experiment = metadata.parse_experiment_plugin_data(content)
+    assert [column.name for column in experiment.hparam_infos] == list(COLUMNS)
+    assert [metric.name.tag for metric in experiment.metric_infos] == [f"judged/{role}" for role in ROLES]
+    for protocol in PROTOCOLS.values():
+        assert protocol.roles.keys() == ROLES.keys()
+        assert set(protocol.roles.values()) <= protocol.scores.keys()
+
+
+def test_scores_and_the_result_as_text_are_there_at_the_best_epoch(folder):
+    run = folder.load()
+    assert run.training.best_epoch == 2
+    write_run(folder, run)
+    accumulator, tags = read(folder)
+    assert {f"test/{name}" for name in run.scores} <= tags
+    for tag in (f"test/{next(iter(run.scores))}", "judged/eer", "result", "same_class_or_not/pr_curves"):
+        assert [event.step for event in accumulator.Tensors(tag)] == [1], tag  # TensorBoard counts from 0.
+    text = accumulator.Tensors("result")[0].tensor_proto.string_val[0].decode()
+    assert "python main.py" in text
+    assert "| score | test images |" in text
+    for score in run.protocol.scores.values():
+        assert f"| {score.header} | {score.text(0.5)} |\n" in text
+    details = json.loads(text.split("```")[1])
+    assert details["settings"] == run.settings.to_dict()
+    assert details.keys() == {"settings", "versions", "git_commit", "machine"}
+
+
+def test_judged_scores_are_those_of_the_classes_that_the_protocol_judges(tmp_path):
+    scores = {name: n / 32 for n, name in enumerate(PROTOCOLS["open"].scores)}
+    folder = RunFolder(write_folder(tmp_path, score=scores, protocol="open", split=0))
+    write_run(folder, folder.load())
+    accumulator, _ = read(folder)
+    for role, name in (("map_at_r", "unseen_map_at_r"), ("nearest_mean", "known_center_accuracy")):
+        (event,) = accumulator.Tensors(f"judged/{role}")
+        assert event.tensor_proto.float_val[0] == scores[name]
+
+
+def test_what_a_loss_does_not_have_is_no_score_and_no_line_of_the_result(tmp_path):
+    scores = dict.fromkeys(PROTOCOLS["closed"].scores, 0.5) | {"head_accuracy": None}
+    folder = RunFolder(write_folder(tmp_path, "triplet_only", score=scores))
+    write_run(folder, folder.load())
+    accumulator, tags = read(folder)
+    assert "test/head_accuracy" not in tags
+    assert "| head (%) |" not in accumulator.Tensors("result")[0].tensor_proto.string_val[0].decode()
+
+
+def test_the_pairs_are_a_precision_and_recall_curve(folder):
+    arrays = {"same_pairs": np.array([6, 2, 2]), "different_pairs": np.array([0, 2, 8])}
+    write_run(folder, make_run("center", arrays=arrays))
+    accumulator, _ = read(folder)
+    proto = accumulator.Tensors("same_class_or_not/pr_curves")[0].tensor_proto
+    rows = np.frombuffer(proto.tensor_content, np.float32).reshape(6, -1)
+    true_positives, false_positives, true_negatives, false_negatives, precision, recall = rows
+    # Thresholds ascend: all pairs accepted, those of the first two bins, those of the first, none.
+    np.testing.assert_array_equal(true_positives, [10, 8, 6, 0])
+    np.testing.assert_array_equal(false_positives, [10, 2, 0, 0])
+    np.testing.assert_array_equal(true_negatives, [0, 8, 10, 10])
+    np.testing.assert_array_equal(false_negatives, [0, 2, 4, 10])
+    np.testing.assert_allclose(precision, [0.5, 0.8, 1, 1])
+    np.testing.assert_allclose(recall, [1, 0.8, 0.6, 0])
+
+
+def steps(folder, pictures, run):
+    """Dict from the tag of each picture shown to its steps."""
+    write_run(folder, run, pictures)
+    accumulator, tags = read(folder)
+    return {
+        tag: [event.step for event in accumulator.Tensors(tag)]
+        for tag in tags & {picture.file.partition(".")[0] for picture in pictures}
+    }
+
+
+FILM = [Picture("tsne_over_training.png", PNG, epoch) for epoch in (1, 2, 4)]
+PICTURES = [Picture("roc.png", PNG), Picture("training.gif", b"GIF"), *FILM]
+
+
+def test_pictures_of_the_result_are_at_the_best_epoch_and_those_of_the_film_at_theirs(folder):
+    shown = steps(folder, PICTURES, folder.load())
+    assert shown == {"roc": [1], "tsne_over_training": [0, 1, 3]}
+
+
+def test_of_a_failed_run_the_film_alone_is_shown(failed):
+    assert steps(failed, PICTURES, failed.load()) == {"tsne_over_training": [0, 1, 3]}
+
+
+def test_a_failed_run_is_a_line_that_failed(failed):
+    write_run(failed, failed.load())
+    accumulator, tags = read(failed)
+    assert session(accumulator)[2] == STATUS_FAILURE
+    assert not [tag for tag in tags if tag.startswith(("test/", "judged/", "same_class"))]
+    assert COLLAPSED in accumulator.Tensors("result")[0].tensor_proto.string_val[0].decode()

@@ -1,0 +1,154 @@
+"""Two-dimensional embeddings are drawn as they are, legibly; the animation has every frame."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from support.pictures import DIGITS, FASHION, compared, drawn_texts, named_run, unreadable, words
+
+from lab.figures.features import animation, comparison_features_figure, features_figure, features_of
+from lab.figures.style import as_png
+
+
+def panel(seed=0, scale=10.0, classes=10):
+    rng = np.random.default_rng(seed)
+    centers = scale * rng.normal(size=(classes, 2))
+    labels = rng.integers(0, classes, 400)
+    points = centers[labels] + rng.normal(size=(400, 2))
+    return {"points": points, "labels": labels, "directions": centers[:, None], "centers": centers}
+
+
+def arrays_of(given):
+    """A panel as a run keeps it."""
+    names = {"points": "test_embeddings", "labels": "test_labels"}
+    return {names.get(name, name): array for name, array in given.items()}
+
+
+def comparison(count, class_names, arrays=lambda number: arrays_of(panel(number))):
+    runs = compared(count, class_names, arrays, embedding_dim=2)
+    return comparison_features_figure("QUICK · fashion_mnist: the embeddings themselves", runs)
+
+
+def test_points_are_where_the_embeddings_are_in_the_colour_of_their_class():
+    given = panel()
+    axes = features_figure("title", **given, class_names=DIGITS).axes[0]
+    drawn = axes.collections[0]
+    order = np.lexsort(np.asarray(drawn.get_offsets()).T)
+    np.testing.assert_allclose(
+        np.asarray(drawn.get_offsets())[order], given["points"][np.lexsort(given["points"].T)], atol=1e-6
+    )
+    colors = drawn.get_facecolors()[order]
+    labels = given["labels"][np.lexsort(given["points"].T)]
+    assert all(len(np.unique(colors[labels == label], axis=0)) == 1 for label in range(10))
+    low, high = axes.get_xlim()
+    assert low == -high < -np.abs(given["points"]).max() * 0.99
+
+
+def test_arrows_point_along_the_class_weights_and_crosses_are_at_the_centers():
+    given = panel()
+    axes = features_figure("title", **given, class_names=DIGITS).axes[0]
+    ends = np.array([text.xy for text in axes.texts if text.get_text() == ""])
+    directions = given["directions"][:, 0]
+    cosines = (ends * directions).sum(axis=1) / np.linalg.norm(ends, axis=1) / np.linalg.norm(directions, axis=1)
+    np.testing.assert_allclose(cosines, 1)
+    np.testing.assert_allclose(axes.collections[1].get_offsets(), given["centers"])
+
+
+@pytest.mark.parametrize(("directions", "centers"), [(True, False), (False, True), (False, False)])
+def test_what_a_loss_does_not_have_is_neither_drawn_nor_named(directions, centers):
+    given = panel()
+    if not directions:
+        given["directions"] = None
+    if not centers:
+        given["centers"] = None
+    shown = words(features_figure("title", **given, class_names=DIGITS))
+    assert ("class weight (direction)" in shown, "center" in shown) == (directions, centers)
+
+
+def test_embeddings_that_are_all_zero_are_drawn():
+    given = panel() | {"points": np.zeros((400, 2)), "directions": np.zeros((10, 1, 2))}
+    assert features_figure("title", **given, class_names=DIGITS).axes[0].get_xlim() == (-1, 1)
+
+
+@pytest.mark.parametrize("class_names", [DIGITS, FASHION])
+@pytest.mark.parametrize("count", [1, 4, 12, 33])
+def test_a_comparison_names_every_loss(class_names, count):
+    figure = comparison(count, class_names)
+    shown = words(figure)
+    texts = "".join("".join(shown).split())
+    assert all("".join(name.split()) in texts for name in compared(count))
+    assert shown.count("5-NN 99.99% · nearest mean 99.99% · MAP@R 1.000") == count
+    assert ("Each panel has its own scale." in shown) == (count > 1)
+    assert not unreadable(figure)
+
+
+def test_a_comparison_draws_each_panel_from_its_own_run():
+    figure = comparison(4, DIGITS)
+    for number, (axes, name) in enumerate(zip(figure.axes, compared(4), strict=True)):
+        given = panel(number)
+        assert "".join(axes.get_title(loc="left").split()) == "".join(name.split())
+        drawn, centers = (np.asarray(scatter.get_offsets()) for scatter in axes.collections)
+        np.testing.assert_allclose(sorted(map(tuple, drawn)), sorted(map(tuple, given["points"])))
+        np.testing.assert_allclose(centers, given["centers"])
+        assert sum(text.get_text() == "" for text in axes.texts) == 10  # Arrows.
+        assert axes.get_xlim()[1] == pytest.approx(1.1 * np.abs(given["points"]).max())
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("directions", "class weight (direction)"), ("centers", "center")])
+def test_the_key_of_a_comparison_names_what_one_of_the_losses_has(kind, shown):
+    def arrays(number):
+        return {name: array for name, array in arrays_of(panel(number)).items() if name[:4] == "test" or number == 1}
+
+    both = {"class weight (direction)", "center"}
+    assert both <= set(words(comparison(2, DIGITS, arrays)))
+    others = words(comparison(2, DIGITS, lambda number: {k: v for k, v in arrays(number).items() if k != kind}))
+    assert both - set(others) == {shown}
+
+
+def test_what_is_shown_of_a_run_are_its_test_images_of_the_classes_trained_on():
+    given = panel(classes=6)
+    arrays = {name: array for name, array in arrays_of(given).items() if name != "centers"}
+    shown = features_of(named_run(class_names=DIGITS[:6], unseen_names=DIGITS[6:], arrays=arrays))
+    for name in ("points", "labels", "directions"):
+        np.testing.assert_array_equal(shown[name], given[name])
+    assert (shown["class_names"], shown["centers"]) == (DIGITS[:6], None)
+
+
+@pytest.mark.parametrize("class_names", [DIGITS, FASHION])
+@pytest.mark.parametrize("spread", [0, 0.01, 1])
+def test_names_of_classes_that_lie_on_top_of_each_other_can_be_read(class_names, spread):
+    points = [3, 3] + spread * np.random.default_rng(0).normal(size=(400, 2))
+    given = {"points": points, "labels": np.arange(400) % 10}
+    assert not unreadable(features_figure("title", **given, class_names=class_names))
+    assert not unreadable(comparison(4, class_names, lambda number: arrays_of(given)))
+
+
+def test_names_of_classes_stay_inside_of_the_frame():
+    corners = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]] * 10)
+    figure = features_figure("title", points=corners, labels=np.arange(40) % 4, class_names=FASHION[:4], half=1)
+    shown = dict(drawn_texts(figure))
+    frame = figure.axes[0].get_window_extent()
+    for box in (shown[text] for text in figure.axes[0].texts):
+        assert frame.x0 <= box.x0 < box.x1 <= frame.x1
+        assert frame.y0 <= box.y0 < box.y1 <= frame.y1
+
+
+@pytest.mark.parametrize("collapsed", [None, 0, 2])
+def test_an_animation_has_every_frame_in_its_colours_and_rests_on_the_last(collapsed):
+    frames = []
+    for number in range(3):
+        given = panel(number) if number != collapsed else panel() | {"points": np.zeros((400, 2))}
+        frames.append(as_png(features_figure(f"frame {number}", **given, class_names=DIGITS, half=40), dpi=60))
+    film = Image.open(io.BytesIO(animation(frames)))
+    assert film.n_frames == 3
+    durations = []
+    for number, content in enumerate(frames):
+        film.seek(number)
+        durations.append(film.info["duration"])
+        shown = np.asarray(film.convert("RGB"), int)
+        wanted = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"), int)
+        colored = np.ptp(wanted, axis=-1) > 60
+        assert (np.abs(shown - wanted)[colored].max(axis=-1) > 60).mean() < 0.02
+        assert np.abs(shown - wanted).mean() < 3
+    assert durations[-1] > 5 * durations[0] > 0

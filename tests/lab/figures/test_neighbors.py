@@ -1,0 +1,145 @@
+"""Strips of neighbours show the right images in the right order, and frame the wrong ones."""
+
+import numpy as np
+import pytest
+from support.pictures import DIGITS, FASHION, compared, drawn_texts, named_run, unreadable, words
+
+from lab.figures.neighbors import neighbors_figure
+
+LABELS = np.arange(60) % 10
+QUERIES = np.arange(8)
+
+
+def plain_images(channels=1, side=28):
+    """Each image is of one grey or colour, its number times 4."""
+    levels = np.arange(60, dtype=np.uint8)[:, None, None, None] * 4
+    return np.broadcast_to(levels, (60, side, side, channels)) + np.arange(channels, dtype=np.uint8)
+
+
+def random_neighbors(seed=0):
+    """Numbers of images of which about half are of the query's class, none the query."""
+    rng = np.random.default_rng(seed)
+    same = QUERIES[:, None] + 10 * rng.integers(1, 6, (8, 8))
+    return np.where(rng.random((8, 8)) < 0.5, same, (same + rng.integers(1, 10, (8, 8))) % 60)
+
+
+def strip_arrays(number=0, images=None):
+    """The strips of the random neighbours with a number, as a run keeps them."""
+    strips = np.concatenate([QUERIES[:, None], random_neighbors(number)], axis=1)
+    return {"strip_images": (plain_images() if images is None else images)[strips], "strip_labels": LABELS[strips]}
+
+
+def strips(names, class_names=FASHION, images=None):
+    runs = {
+        name: named_run(class_names=class_names, arrays=strip_arrays(number, images))
+        for number, name in enumerate(names)
+    }
+    title = "QUICK · exponential_triplet_class_center on fashion_mnist, seed 10: nearest neighbours"
+    return neighbors_figure(title, runs)
+
+
+def shown_images(axes):
+    """The numbers of the images in each line of a picture, from left to right, by their grey."""
+    canvas = np.asarray(axes.images[0].get_array())
+    levels = canvas if canvas.ndim == 2 else canvas[..., 0]
+    lines = [levels[round(y)] for y in axes.get_yticks()]
+    starts = [np.flatnonzero((line != 255) & (np.diff(line.astype(int), prepend=255) != 0)) for line in lines]
+    return [(line[start] // 4).tolist() for line, start in zip(lines, starts, strict=True)]
+
+
+def framed(axes):
+    """Middles of the framed places, as columns and lines of images."""
+    boxes = [path.get_extents() for path in axes.collections[0].get_paths()]
+    middles = np.array([[(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2] for box in boxes]).reshape(-1, 2)
+    lines = [int(np.abs(axes.get_yticks() - y).argmin()) for y in middles[:, 1]]
+    canvas = np.asarray(axes.images[0].get_array())
+    grey = canvas[(middles[:, 1]).astype(int), (middles[:, 0]).astype(int)]
+    return sorted(zip(lines, (grey if grey.ndim == 1 else grey[:, 0]) // 4, strict=True))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_one_embedding_has_a_strip_of_each_query_and_its_neighbors_in_order(channels):
+    axes = strips(["center"], images=plain_images(channels)).axes[0]
+    neighbors = random_neighbors()
+    assert shown_images(axes) == [[query, *neighbors[query].tolist()] for query in QUERIES.tolist()]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [FASHION[LABELS[query]] for query in QUERIES]
+
+
+def test_a_comparison_has_a_block_of_each_query_with_the_neighbors_of_each_loss():
+    figure = strips(["softmax", "center", "triplet"])
+    for query, axes in enumerate(figure.axes[:8]):
+        first, *others = shown_images(axes)
+        assert first[0] == query
+        assert [first[1:], *others] == [random_neighbors(loss)[query].tolist() for loss in range(3)]
+        assert axes.get_title(loc="left") == FASHION[LABELS[query]]
+
+
+def test_neighbors_of_another_class_alone_are_framed():
+    neighbors = random_neighbors()
+    wrong = [(q, i) for q in QUERIES for i in neighbors[q] if LABELS[i] != LABELS[q]]
+    assert 10 < len(wrong) < 54
+    assert framed(strips(["center"]).axes[0]) == sorted(wrong)
+
+
+def test_neighbors_of_another_class_are_framed_for_each_loss():
+    for query, axes in enumerate(strips(["softmax", "center"]).axes[:8]):
+        found = [random_neighbors(loss)[query] for loss in range(2)]
+        assert framed(axes) == sorted((loss, i) for loss in range(2) for i in found[loss] if i % 10 != query)
+
+
+def test_the_class_of_a_wrong_neighbor_is_written_below_it():
+    axes = strips(["center"]).axes[0]
+    neighbors = random_neighbors()
+    wrong = [FASHION[LABELS[i]] for q in QUERIES for i in neighbors[q] if LABELS[i] != LABELS[q]]
+    assert [text.get_text() for text in axes.texts] == wrong
+    paths = axes.collections[0].get_paths()
+    for text, box in zip(axes.texts, (path.get_extents() for path in paths), strict=True):
+        x, y = text.get_position()
+        assert x == pytest.approx((box.x0 + box.x1) / 2)
+        assert box.y1 - 1 < y < box.y1 + 5
+
+
+def test_the_class_of_a_wrong_neighbor_is_written_between_the_strips():
+    figure = strips(["center"])
+    boxes = [box for text, box in drawn_texts(figure) if text in figure.axes[0].texts]
+    middles = figure.axes[0].transData.transform([[0, y] for y in figure.axes[0].get_yticks()])[:, 1]
+    images = np.asarray(figure.axes[0].images[0].get_extent())
+    half = 14 * figure.axes[0].bbox.height / images[2]  # Pixels on the page.
+    assert boxes
+    for box in boxes:
+        assert not any(box.y0 < middle + half and box.y1 > middle - half for middle in middles)
+
+
+def test_right_neighbors_are_counted_for_each_loss():
+    for query, axes in enumerate(strips(["softmax", "center"]).axes[:8]):
+        right = [sum(i % 10 == query for i in random_neighbors(loss)[query]) for loss in range(2)]
+        assert [text.get_text() for text in axes.texts] == [f"{count}/8" for count in right]
+
+
+def test_losses_are_named_once_a_line_of_blocks():
+    shown = words(strips(["softmax", "center", "triplet"]))  # Four lines of two.
+    assert [shown.count(name) for name in ("softmax", "center", "triplet")] == [4, 4, 4]
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_the_classes_are_those_judged(count):
+    run = named_run(class_names="abcdef", unseen_names=FASHION, arrays=strip_arrays())
+    shown = words(neighbors_figure("title", {f"loss {number}": run for number in range(count)}))
+    assert set(FASHION[:8]) <= set(shown)
+
+
+@pytest.mark.parametrize(
+    ("count", "class_names"), [(1, FASHION), (4, FASHION), (12, FASHION), (34, FASHION), (1, DIGITS), (4, DIGITS)]
+)
+def test_every_text_of_the_strips_can_be_read(count, class_names):
+    assert not unreadable(strips(compared(count), class_names))
+
+
+@pytest.mark.parametrize("names", [["center"], ["softmax", "center"]])
+def test_the_note_says_how_the_images_were_chosen(names):
+    assert any("raw pixels are in doubt about" in " ".join(text.split()) for text in words(strips(names)))
+
+
+def test_small_images_can_be_read_too():
+    assert not unreadable(strips(["center"], FASHION, plain_images(side=8)))
+    assert not unreadable(strips(["softmax", "center"], DIGITS, plain_images(side=8)))

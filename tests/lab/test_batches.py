@@ -1,0 +1,266 @@
+"""The batches of every training and stratified samples, on images whose pixels say which image they are."""
+
+import keras
+import numpy as np
+import pytest
+from support.numbered_images import counts_of, mixed_labels, numbers_of, split_of
+
+from data import Split
+from lab.batches import Batches, pipeline, shifted, stratified_sample
+
+SAMPLERS = ("balanced", "shuffle")
+SHIFTS = {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
+
+
+def epoch_of(batches):
+    """Numbers of the images of an epoch, one array per batch."""
+    return [numbers_of(batches[step][0]) for step in range(len(batches))]
+
+
+def moved(image, down, right):
+    """The image moved pixel by pixel, with zeros where nothing came to."""
+    height, width, _ = image.shape
+    result = np.zeros_like(image)
+    for row in range(height):
+        for column in range(width):
+            if 0 <= row - down < height and 0 <= column - right < width:
+                result[row, column] = image[row - down, column - right]
+    return result
+
+
+def shift_between(image, result):
+    """The only shift of up to 2 pixels that makes one image the other."""
+    (shift,) = [shift for shift in sorted(SHIFTS) if np.array_equal(moved(image, *shift), result)]
+    return shift
+
+
+def test_a_stratified_sample_has_every_class_in_proportion():
+    labels = mixed_labels(10, 30, 60)
+    chosen = stratified_sample(labels, 20, seed=0)
+    assert counts_of(labels[chosen]) == [2, 6, 12]
+    assert list(chosen) == sorted(set(chosen))
+
+
+def test_a_stratified_sample_depends_on_its_seed_alone():
+    labels = mixed_labels(10, 30, 60)
+    first = stratified_sample(labels, 20, seed=0)
+    np.random.seed(5)
+    np.testing.assert_array_equal(stratified_sample(labels, 20, seed=0), first)
+    assert list(stratified_sample(labels, 20, seed=1)) != list(first)
+
+
+@pytest.mark.parametrize("count", [100, 101, 5000])
+def test_a_stratified_sample_of_all_or_more_is_all(count):
+    np.testing.assert_array_equal(stratified_sample(mixed_labels(10, 30, 60), count, seed=0), np.arange(100))
+
+
+def test_a_sample_that_would_leave_too_few_over_is_everything():
+    np.testing.assert_array_equal(stratified_sample(np.arange(100) % 10, 95, 0), np.arange(100))
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_the_same_seed_gives_the_same_batches_in_every_epoch(sampler, augment):
+    one, other = (Batches(split_of(40, 30, 50), 3, sampler, augment, per_class=4) for _ in range(2))
+    for _ in range(3):
+        for step in range(len(one)):
+            np.testing.assert_array_equal(one[step][0], other[step][0])
+            np.testing.assert_array_equal(one[step][1], other[step][1])
+        one.next_epoch()
+        other.next_epoch()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_seed_gives_other_batches(sampler):
+    epochs = [np.stack(epoch_of(Batches(split_of(40, 30, 50), seed, sampler, per_class=4))) for seed in range(3)]
+    assert len({epoch.tobytes() for epoch in epochs}) == 3
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_epoch_has_other_batches(sampler):
+    batches = Batches(split_of(40, 30, 50), 0, sampler, per_class=4)
+    epochs = set()
+    for _ in range(3):
+        epochs.add(np.stack(epoch_of(batches)).tobytes())
+        batches.next_epoch()
+    assert len(epochs) == 3
+
+
+def test_keras_draws_every_epoch_anew_and_asks_for_every_batch_of_it():
+    class Recorded(Batches):
+        def __getitem__(self, step):
+            asked.append((self.epoch, step))
+            return super().__getitem__(step)
+
+    asked = []
+    batches = Recorded(split_of(20, 20, 20), 0, per_class=5)
+    model = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
+    model.fit(pipeline(batches), epochs=3, shuffle=False, verbose=0)
+    trained = [(epoch, step) for epoch, step in asked if epoch > 0]  # Epoch 0 only shows the shapes.
+    assert trained == [(epoch, step) for epoch in (1, 2, 3) for step in range(4)]
+
+
+def test_a_pipeline_that_does_not_redraw_gives_the_same_batches_every_time():
+    batches = Batches(split_of(20, 20, 20), 0, per_class=5)
+    passes = [[labels.numpy() for _, labels in pipeline(batches, redraw=False)] for _ in range(2)]
+    np.testing.assert_array_equal(passes[0], passes[1])
+    np.testing.assert_array_equal(passes[0], [batches[step][1] for step in range(len(batches))])
+
+
+@pytest.mark.parametrize("augment", [False, True])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_every_label_belongs_to_its_image(sampler, augment):
+    split = split_of(40, 30, 50)
+    batches = Batches(split, 0, sampler, augment, per_class=4)
+    for step in range(len(batches)):
+        images, labels = batches[step]
+        np.testing.assert_array_equal(labels, split.labels[numbers_of(images)])
+
+
+@pytest.mark.parametrize("classes_per_batch", [1, 3, 6, 7])
+def test_a_balanced_batch_has_as_many_images_of_each_of_its_classes(classes_per_batch):
+    batches = Batches(split_of(*[40] * 7), 0, classes_per_batch=classes_per_batch, per_class=4)
+    for step in range(len(batches)):
+        _, counts = np.unique(batches[step][1], return_counts=True)
+        assert list(counts) == [4] * classes_per_batch
+
+
+def test_every_class_gets_its_turn():
+    batches = Batches(split_of(*[40] * 7), 0, classes_per_batch=3, per_class=4)
+    drawn = [frozenset(batches[step][1]) for step in range(len(batches))]
+    assert set().union(*drawn) == set(range(7))
+    assert len(set(drawn)) > 7  # Of 23 batches out of 35 possible choices.
+
+
+def test_a_balanced_batch_has_all_classes_if_there_are_few():
+    _, labels = Batches(split_of(60, 60, 60), 0, per_class=4)[0]
+    assert counts_of(labels) == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("counts", "classes_per_batch"), [((40, 40, 40), 3), ((40, 40, 40), 2), ((3, 40, 40), 3), ((1, 7, 90), 2)]
+)
+def test_an_image_comes_back_only_after_all_others_of_its_class(counts, classes_per_batch):
+    split = split_of(*counts)
+    batches = Batches(split, 0, classes_per_batch=classes_per_batch, per_class=5)
+    for _ in range(3):
+        drawn = np.concatenate(epoch_of(batches))
+        for label, size in enumerate(counts):
+            of_class = drawn[split.labels[drawn] == label]
+            rounds = [list(of_class[start : start + size]) for start in range(0, len(of_class), size)]
+            assert all(len(set(numbers)) == len(numbers) for numbers in rounds)
+        batches.next_epoch()
+
+
+def test_a_class_with_fewer_images_than_its_share_fills_its_place():
+    split = split_of(3, 40, 40)
+    for numbers in epoch_of(Batches(split, 0, per_class=5)):
+        times = [list(numbers).count(member) for member in np.flatnonzero(split.labels == 0)]
+        assert sum(times) == 5
+        assert min(times) >= 1
+
+
+def test_the_order_of_a_rare_class_is_drawn_anew_in_every_round():
+    split = split_of(4, 80)
+    drawn = np.concatenate(epoch_of(Batches(split, 0, per_class=4)))
+    of_class = drawn[split.labels[drawn] == 0].reshape(-1, 4)
+    assert len({tuple(numbers) for numbers in of_class}) > 5  # Of 10 rounds.
+
+
+def test_shuffled_batches_have_every_image_at_most_once():
+    batches = Batches(split_of(40, 30, 55), 0, "shuffle", classes_per_batch=3, per_class=4)
+    numbers = np.concatenate(epoch_of(batches))
+    assert len(set(numbers)) == len(numbers) == 120  # The last 5 of 125 fill no batch.
+    assert all(len(labels) == 12 for labels in (batches[step][1] for step in range(10)))
+
+
+def test_shuffled_batches_leave_out_other_images_in_every_epoch():
+    batches = Batches(split_of(40, 30, 55), 0, "shuffle", per_class=4)
+    left_out = set()
+    for _ in range(20):
+        left_out.add(frozenset(range(125)) - frozenset(np.concatenate(epoch_of(batches))))
+        batches.next_epoch()
+    assert len(left_out) == 20
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize(("count", "steps"), [(20, 2), (23, 2), (24, 3), (25, 3)])
+def test_length_is_the_number_of_full_batches(sampler, count, steps):
+    batches = Batches(split_of(count, count), 0, sampler, per_class=8)
+    assert len(batches) == steps
+    assert [len(numbers) for numbers in epoch_of(batches)] == [16] * steps
+
+
+def test_a_split_smaller_than_a_batch_still_gives_one():
+    split = split_of(3, 4)
+    (balanced,) = epoch_of(Batches(split, 0, per_class=8))
+    assert counts_of(split.labels[balanced]) == [8, 8]
+    (shuffled,) = epoch_of(Batches(split, 0, "shuffle", per_class=8))
+    assert sorted(shuffled) == list(range(7))
+
+
+def test_an_unknown_sampler_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"Unknown sampler: random\. Valid: balanced, shuffle"):
+        Batches(split_of(3, 4), 0, "random")
+
+
+@pytest.fixture
+def noise():
+    return np.random.default_rng(11).integers(1, 256, (60, 7, 9, 2), dtype=np.uint8)
+
+
+def test_a_shift_pads_and_crops(noise):
+    result = shifted(noise, np.random.default_rng(0))
+    assert (result.shape, result.dtype) == (noise.shape, noise.dtype)
+    shifts = {shift_between(*images) for images in zip(noise, result, strict=True)}
+    assert len(shifts) > 15  # Each image has its own.
+
+
+def test_every_shift_of_up_to_two_pixels_occurs():
+    point = np.zeros((1000, 5, 5, 1), np.uint8)
+    point[:, 2, 2] = 1
+    _, rows, columns, _ = np.nonzero(shifted(point, np.random.default_rng(0)))
+    shifts, counts = np.unique(np.stack([rows, columns]) - 2, axis=1, return_counts=True)
+    assert set(zip(*shifts.tolist(), strict=True)) == SHIFTS
+    assert counts.sum() == 1000
+    assert counts.min() > 20  # 40 on average.
+
+
+def test_shifts_depend_on_the_generator_alone(noise):
+    one, again, other = (shifted(noise, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(one, other)
+
+
+def test_augmented_batches_are_the_plain_ones_shifted(noise):
+    split = Split(noise, mixed_labels(20, 20, 20))
+    plain, augmented = (Batches(split, 0, augment=augment, per_class=5) for augment in (False, True))
+    shifts = []
+    for step in range(len(plain)):
+        (before, labels), (after, same_labels) = plain[step], augmented[step]
+        np.testing.assert_array_equal(labels, same_labels)
+        shifts.append(tuple(shift_between(*images) for images in zip(before, after, strict=True)))
+    assert len(set(shifts)) == len(plain) == 4
+
+
+def test_an_augmented_batch_is_the_same_when_asked_for_again(noise):
+    batches = Batches(Split(noise, mixed_labels(20, 20, 20)), 0, augment=True, per_class=5)
+    np.testing.assert_array_equal(batches[1][0], batches[1][0])
+
+
+def test_augmentation_leaves_the_split_alone(noise):
+    before = noise.copy()
+    batches = Batches(Split(noise, mixed_labels(20, 20, 20)), 0, augment=True, per_class=5)
+    for step in range(len(batches)):
+        batches[step]
+    np.testing.assert_array_equal(noise, before)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_images_stay_untouched_unless_augmentation_is_asked_for(sampler):
+    split = split_of(20, 20, 20)
+    batches = Batches(split, 0, sampler, per_class=5)
+    for step in range(len(batches)):
+        images, _ = batches[step]
+        np.testing.assert_array_equal(images, split.images[numbers_of(images)])

@@ -1,0 +1,257 @@
+"""What is told while a command runs, its times, and how it ends."""
+
+import itertools
+import types
+
+import pytest
+from support.runs import make_run, write_run
+from support.small_network import few_digits, small_model, small_settings
+
+from lab.dashboard import NoDashboard
+from lab.errors import InputError
+from lab.health import Health
+from lab.log import Log
+from lab.results import gather
+from lab.run_folder import ConflictError, RunFolder
+from lab.sources.idx import SourceError
+from lab.training import train
+from main import main
+from visualize import CAPTIONS, Picture
+
+SETTINGS = small_settings()
+
+
+@pytest.fixture
+def log():
+    return Log("python main.py", tensorboard=False)
+
+
+@pytest.mark.parametrize("kind", [InputError, SourceError, ConflictError, PermissionError])
+def test_bad_input_ends_the_command_with_one_message_and_status_2(log, kind, capsys):
+    with log:
+        raise kind("--perplexity 5000 [too many]\nGive fewer")
+    assert log.status == 2
+    output = capsys.readouterr()
+    assert output.err == "main.py: --perplexity 5000 [too many]\nGive fewer\n"
+    assert output.out == ""
+
+
+def test_ctrl_c_ends_the_command_with_a_message_and_status_130(log, capsys):
+    with log:
+        raise KeyboardInterrupt
+    assert log.status == 130
+    output = capsys.readouterr()
+    assert output.out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
+    assert output.err == ""
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("axes"), OSError(28, "No space left on device"), TypeError("x"), SystemExit(3)], ids=repr
+)
+def test_any_other_exception_passes_as_itself_and_is_not_shown_as_bad_input(log, error, capsys):
+    with pytest.raises(type(error)) as caught, log:
+        raise error
+    assert caught.value is error
+    assert log.status == 0
+    output = capsys.readouterr()
+    assert output.out == output.err == ""
+
+
+@pytest.mark.parametrize("error", [ValueError("a fault in drawing"), OSError("a fault in drawing")], ids=repr)
+def test_a_fault_in_drawing_is_no_bad_input(tmp_path, monkeypatch, capsys, error):
+    def faulty(results):
+        raise error
+
+    write_run(tmp_path / "digits")
+    monkeypatch.setattr("main.comparison_pictures", faulty)
+    with pytest.raises(type(error), match="a fault in drawing"):
+        main(["--summarize", "--no-tensorboard", "--runs", str(tmp_path)])
+    assert "a fault" not in capsys.readouterr().err
+
+
+def test_a_command_that_ends_well_has_status_0(log):
+    with log as given:
+        assert given is log
+    assert log.status == 0
+
+
+def test_ctrl_c_ends_what_is_followed_alone(log, capsys):
+    after = []
+    with log:
+        with log.following(2, 10, "Go on with the same command."):
+            log.progress.line("begun")
+            raise KeyboardInterrupt
+        after.append("compared")
+    assert after == ["compared"]
+    assert log.status == 130
+    assert capsys.readouterr().out == "begun\nGo on with the same command.\n"
+
+
+def test_whatever_else_happens_while_it_is_followed_passes(log, capsys):
+    with pytest.raises(ValueError, match="a fault"), log.following(2, 10, "Go on with the same command."):
+        raise ValueError("a fault")
+    assert log.status == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_followed_to_its_end_leaves_no_message(log, capsys):
+    with log.following(2, 10, "Go on with the same command."):
+        pass
+    assert log.status == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "digits" / "softmax" / "seed-0")
+
+
+def test_a_run_begins_with_its_settings_and_the_command_in_an_empty_folder(log, folder):
+    folder.path.mkdir(parents=True)
+    (folder.path / "old.png").write_text("")
+    with log.following(1, 10, ""):
+        folder.start(SETTINGS, log.command)
+        log.begin(SETTINGS.title)
+        assert log.progress.name == "softmax seed 0"
+        log.begin("softmax trial-3")
+        assert log.progress.name == "softmax trial-3"
+    assert [path.name for path in folder.path.iterdir()] == ["config.json"]
+    assert folder.settings() == SETTINGS
+    assert '"command": "python main.py"' in (folder.path / "config.json").read_text()
+
+
+def test_the_times_of_a_run_are_those_of_its_stages_and_of_all_of_it(log, folder, monkeypatch):
+    clock = itertools.accumulate([100.0, 5.0, 2.0, 1.0, 0.5, *[1000.0] * 5])
+    with log.following(1, 10, ""):
+        monkeypatch.setattr("lab.log.time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
+        folder.start(SETTINGS, log.command)
+        log.begin(SETTINGS.title)
+        for stage in ("embedding", "scoring", "t-SNE"):
+            log.stage(stage)
+        assert log.times() == ({"embedding": 2.0, "scoring": 1.0, "t-SNE": 0.5}, 8.5)
+        folder.start(SETTINGS, log.command)
+        log.begin(SETTINGS.title)  # The next run begins anew.
+        assert log.times() == ({}, 1000.0)
+
+
+def test_a_run_shown_in_tensorboard_has_its_times_to_the_end(log, folder, monkeypatch):
+    shown, run = [], make_run()
+    monkeypatch.setattr(NoDashboard, "run", lambda self, *arguments: shown.append(arguments))
+    with log.following(1, 10, ""):
+        folder.start(run.settings, log.command)
+        log.begin(run.settings.title)
+        log.stage("scoring")
+        log.run(folder, run, ["picture"], "data")
+        timed = run.timed(*log.times())
+    assert shown == [(folder, run, ["picture"], "data")]
+    assert list(timed.stages) == ["scoring", "TensorBoard"]
+    assert timed.total_seconds >= sum(timed.stages.values()) > 0
+    assert (timed.scores, timed.training) == (run.scores, run.training)
+
+
+def test_a_run_ends_with_a_line(log, folder, capsys, monkeypatch):
+    monkeypatch.setattr(log, "times", lambda: ({}, 2.0))
+    with log.following(2, 10, ""):
+        for run in (make_run("raw_pixels"), make_run(), make_run("center", failure="diverged: the loss is nan.")):
+            folder.start(run.settings, log.command)
+            log.begin(run.settings.title)
+            log.end(run)
+    assert capsys.readouterr().out.splitlines() == [
+        "raw pixels: 5-NN 50.00% · nearest mean 50.00% · MAP@R 0.500",
+        "softmax seed 0: 5-NN 50.00% · nearest mean 50.00% · MAP@R 0.500 (1 s training, 1 s the rest)",
+        "center seed 0: FAILED, diverged: the loss is nan.",
+    ]
+
+
+def test_the_bar_counts_runs_but_not_the_raw_pixels(log, folder):
+    with log.following(2, 10, ""):
+        task, done = log.progress.bar.tasks[0], []
+        for run in (make_run("raw_pixels"), make_run(), make_run("center", failure="diverged")):
+            folder.start(run.settings, log.command)
+            log.begin(run.settings.title)
+            log.end(run)
+            done.append(task.completed / task.total)
+    assert done == [0, 0.5, 1]
+
+
+def test_the_bar_counts_batches_though_keras_counts_whole_calls(log, folder):
+    with log.following(1, 40, ""):
+        progress = log.progress
+        progress.set_params({"steps": 20})
+        folder.start(SETTINGS, log.command)
+        log.begin(SETTINGS.title)
+        done = []
+        for epoch in (0, 1):
+            progress.on_epoch_begin(epoch)
+            for batch in (7, 15, 23):  # The last call of eight steps ends beyond the epoch.
+                progress.on_train_batch_end(batch)
+                done.append(progress.bar.tasks[0].completed)
+    assert done == [8, 16, 20, 28, 36, 40]
+
+
+@pytest.mark.parametrize("tensorboard", [False, True])
+def test_each_epoch_of_a_training_is_told_everywhere(folder, capsys, tensorboard):
+    log, settings = Log("command", tensorboard), small_settings("center")
+    model, health = small_model(settings, few_digits()), Health(few_digits().validation, settings)
+    with log.following(1, 4, ""):
+        folder.start(settings, log.command)
+        log.begin(settings.title)
+        train(model, few_digits().train, health, log.callbacks(folder, health))
+        assert log.progress.bar.tasks[0].completed == 2 * (500 // 240)
+    header, *rows = (folder.path / "history.csv").read_text().splitlines()
+    columns = {"softmax", "center", "head_accuracy", "learning_rate", "val_loss", "val_softmax", "val_center"}
+    assert columns | {"val_map_at_r", "val_center_accuracy", "val_spread"} <= set(header.split(","))
+    assert len(rows) == 2
+    scores = [float(row.split(",")[header.split(",").index("val_map_at_r")]) for row in rows]
+    lines = capsys.readouterr().out.splitlines()
+    for number, (line, score) in enumerate(zip(lines, scores, strict=True), 1):
+        assert line.startswith(f"  center seed 0 epoch {number}: loss ")
+        assert line.endswith(f", validation MAP@R {score:.4f}")
+    folders = {path.name for path in folder.path.iterdir() if path.is_dir()}
+    assert folders == ({"train", "validation"} if tensorboard else set())
+
+
+def test_a_run_that_was_done_before_is_said_to_be_skipped_and_if_it_failed_how(log, tmp_path, capsys):
+    done = make_run("triplet", overrides={"margin": 0.5})
+    log.skip(done.settings, RunFolder(write_run(tmp_path / "digits", "triplet", overrides={"margin": 0.5})))
+    failed = make_run("center", failure="diverged: the loss is nan.", split=2, protocol="open")
+    path = write_run(tmp_path / "digits", "center", failure=failed.failure, split=2, protocol="open")
+    log.skip(failed.settings, RunFolder(path))
+    assert capsys.readouterr().out.splitlines() == [
+        "skipping triplet (margin=0.5) seed 0: done before with these settings (--overwrite repeats it)",
+        "skipping center split 2, seed 0: FAILED before with these settings, diverged: the loss is nan. "
+        "(--overwrite repeats it)",
+    ]
+
+
+@pytest.fixture
+def results(tmp_path):
+    for loss in ("raw_pixels", "softmax"):
+        write_run(tmp_path / "digits", loss)
+    return gather(tmp_path / "digits")
+
+
+def test_results_are_told_as_tables_pictures_and_lines(log, results, capsys):
+    log.results(results, [Picture("comparison_tsne.png", b"new")], CAPTIONS)
+    assert (results.path / "comparison_tsne.png").read_bytes() == b"new"
+    assert "| softmax |" in (results.path / "SUMMARY.md").read_text()
+    assert "comparison_tsne.png" in (results.path / "SUMMARY.md").read_text()
+    assert "softmax" in (results.path / "results.csv").read_text()
+    output = capsys.readouterr().out
+    assert output.splitlines()[0].rstrip() == "digits, test images"
+    assert f"All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png" in output
+    assert "tensorboard" not in output
+
+
+def test_where_to_look_with_tensorboard_is_said_at_the_end(results, capsys):
+    Log("command", tensorboard=True).results(results, [], CAPTIONS)
+    assert capsys.readouterr().out.endswith(f"TensorBoard: tensorboard --logdir {results.path.parent}\n")
+
+
+def test_without_a_run_that_ended_it_is_said_why_and_nothing_is_written(log, tmp_path, capsys):
+    path = write_run(tmp_path / "digits")
+    (path / "metrics.json").unlink()
+    results = gather(tmp_path / "digits")
+    log.results(results, [], CAPTIONS)
+    assert capsys.readouterr().out == f"Left out, unfinished, or damaged since: {path}\n"
+    assert [inside.name for inside in results.path.iterdir()] == ["softmax"]

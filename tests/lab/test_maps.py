@@ -1,0 +1,123 @@
+"""The maps of a run: the same images and layouts for every loss, and nothing else of the process changed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from support.small_network import few_digits, small_settings
+from threadpoolctl import threadpool_info
+
+from data import hold_out
+from evaluation.vectors import l2_normalize
+from lab import maps
+from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, draw_maps, film_maps, pixel_vectors, sample_indices
+
+SETTINGS = small_settings(perplexity=10.0, tsne_iterations=300)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The digits, of which 150 images are for training, 200 for tests."""
+    return dataclasses.replace(few_digits(), train=few_digits().train[:150], test=few_digits().test[:200])
+
+
+def points_of(data):
+    """The pixels of each part as L2-normalised points."""
+    return {part: l2_normalize(pixel_vectors(split.images)) for part, split in data.parts.items()}
+
+
+@pytest.fixture(scope="module")
+def baseline(digits):
+    """What the maps of the raw pixels make of themselves: their selection with its references."""
+    selection = Selection.of_pixels(digits, SETTINGS)
+    return Selection.of_arrays(draw_maps(digits, points_of(digits), selection, SETTINGS)[1] | selection.arrays)
+
+
+@pytest.fixture(scope="module")
+def drawn(digits, baseline):
+    """Facts and arrays of the maps of the pixels once more, laid as the first ones are."""
+    return draw_maps(digits, points_of(digits), baseline, SETTINGS)
+
+
+def test_two_maps_at_once_are_the_same_as_ever_and_leave_the_threads_of_the_process(digits, baseline):
+    before = [(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()]
+    _, arrays = draw_maps(digits, points_of(digits), baseline, SETTINGS)
+    assert [(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()] == before
+    for name in ("test", "train"):
+        np.testing.assert_allclose(arrays[f"tsne_{name}"], baseline.references[name], atol=1e-3, err_msg=name)
+
+
+def test_every_map_shows_the_selected_images_with_their_classes(digits, baseline, drawn):
+    facts, arrays = drawn
+    for name, key, split in (("test", "tsne_indices", digits.test), ("train", "tsne_train_indices", digits.train)):
+        np.testing.assert_array_equal(arrays[key], baseline.indices[name])
+        np.testing.assert_array_equal(arrays[f"tsne_{name}_labels"], split.labels[arrays[key]])
+        assert arrays[f"tsne_{name}"].shape == (facts[name].n, 2) == (len(arrays[key]), 2)
+
+
+def test_a_map_says_what_it_was_made_with_and_how_far_to_trust_it(drawn):
+    for facts in drawn[0].values():
+        assert (facts.perplexity, facts.iterations, facts.seed) == (10.0, 300, 0)
+        assert facts.kl_divergence > 0
+        assert 0.1 < facts.neighbor_preservation <= 1
+        assert facts.seconds > 0
+    facts = dataclasses.replace(facts, kl_divergence=1.234, neighbor_preservation=0.567)
+    assert facts.trust == "KL 1.23 · 10 nearest kept 57%"
+
+
+def test_an_embedding_with_the_same_distances_lies_as_the_pixels_do(digits, baseline):
+    swapped = {name: places @ np.array([[0, 1], [1, 0]]) for name, places in baseline.references.items()}
+    _, arrays = draw_maps(digits, points_of(digits), dataclasses.replace(baseline, references=swapped), SETTINGS)
+    for name, places in swapped.items():
+        np.testing.assert_allclose(arrays[f"tsne_{name}"], places, atol=1.0)
+
+
+def test_the_map_of_test_images_shows_those_of_classes_never_seen(digits):
+    parted = hold_out(digits, [0, 1, 2, 3])
+    selection = Selection.of_pixels(parted, SETTINGS)
+    shown = parted.shown_labels[selection.indices["test"]]
+    assert set(shown) == set(range(10))
+    np.testing.assert_array_equal(selection.indices["test"], np.arange(len(digits.test)))
+    assert set(parted.train.labels[selection.indices["train"]]) == set(range(6))
+    assert selection.layouts["test"].shape == (len(digits.test), 2)
+    np.testing.assert_array_equal(parted.unseen.labels[selection.queries], np.arange(4))  # One of each judged class.
+
+
+def test_a_selection_comes_back_from_the_arrays_that_the_raw_pixels_keep(digits, baseline):
+    selection = Selection.of_pixels(digits, SETTINGS)
+    for name in ("test", "train"):
+        np.testing.assert_array_equal(baseline.indices[name], selection.indices[name])
+        np.testing.assert_array_equal(baseline.layouts[name], selection.layouts[name])
+    np.testing.assert_array_equal(baseline.queries, selection.queries)
+    assert selection.references == {}
+
+
+def test_pixels_are_vectors_of_numbers_from_0_to_1():
+    vectors = pixel_vectors(np.array([[[[0], [255]]], [[[51], [102]]]], np.uint8))
+    np.testing.assert_array_equal(vectors, np.array([[0, 1], [0.2, 0.4]], np.float32))
+    assert vectors.dtype == np.float32
+
+
+def test_the_images_of_a_map_are_a_sample_in_proportion_and_fewer_for_a_first_look():
+    labels = np.repeat(np.arange(10), 500)
+    whole, quick = (sample_indices(labels, dataclasses.replace(SETTINGS, quick=quick)) for quick in (False, True))
+    assert (len(whole), len(quick)) == (2000, QUICK_POINTS)
+    assert set(np.bincount(labels[whole])) == {200}
+    np.testing.assert_array_equal(sample_indices(labels, SETTINGS), whole)
+    assert len(sample_indices(labels, dataclasses.replace(SETTINGS, quick=True), points=70)) == 70
+
+
+def test_each_map_of_a_film_begins_where_the_last_ended(monkeypatch):
+    calls = []
+
+    def moved(points, start, perplexity, iterations, seed, exaggeration):
+        calls.append((start[0, 0], perplexity, iterations, exaggeration))
+        np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1)
+        return start + 1, 0.0
+
+    monkeypatch.setattr(maps, "tsne", moved)
+    found = film_maps([np.full((5, 3), size) for size in (1.0, 2.0, 3.0)], np.zeros((5, 2)), perplexity=7)
+    # Exaggeration would scatter what the last map has laid out.
+    assert calls == [(0, 7, FILM_ITERATIONS, 12), (1, 7, FILM_ITERATIONS, 1), (2, 7, FILM_ITERATIONS, 1)]
+    assert [places[0, 0] for places in found] == [1, 2, 3]
+    assert {places.dtype for places in found} == {np.dtype("float32")}

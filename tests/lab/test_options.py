@@ -1,0 +1,367 @@
+"""The command line: what it accepts, and what it says to what it does not."""
+
+import dataclasses
+import importlib.util
+import re
+
+import pytest
+
+from lab import machine, options
+from lab.errors import InputError
+from lab.options import DEFAULT_LOSSES, list_losses, parse_options
+from lab.protocols.open import SPLITS, unseen_classes
+from lab.settings import parse_changes, parse_sweep
+from losses import LOSSES
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def settings_of(*arguments):
+    return parse_options(list(arguments)).settings
+
+
+def test_without_flags_it_trains_the_four_losses_on_mnist_with_one_seed():
+    settings = settings_of()
+    assert tuple(s.loss for s in settings) == DEFAULT_LOSSES
+    assert {(s.dataset, s.seed, s.embedding_dim, s.quick) for s in settings} == {("mnist", 0, 64, False)}
+
+
+def test_every_flag_reaches_the_settings():
+    flags = (
+        "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal "
+        "--sampler shuffle --augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
+        "--perplexity 12 --tsne-iterations 300 --protocol open --quick"
+    )
+    (settings,) = settings_of(*flags.split())
+    assert dataclasses.asdict(settings) == {
+        "dataset": "digits",
+        "loss": "center",
+        "seed": 0,
+        "epochs": 3,
+        "protocol": "open",
+        "split": 0,
+        "embedding_dim": 8,
+        "model": "lenet++",
+        "embedding_init": "normal",
+        "sampler": "shuffle",
+        "augment": True,
+        "learning_rate": 0.01,
+        "overrides": {"center_weight": 0.5},
+        "sweep": None,
+        "precision": "float32",
+        "perplexity": 12.0,
+        "tsne_iterations": 300,
+        "quick": True,
+    }
+
+
+def test_all_stands_for_every_loss_and_repeats_count_once():
+    assert [s.loss for s in settings_of("--losses", "all")] == list(LOSSES)
+    assert [s.loss for s in settings_of("--losses", "center", "center")] == ["center"]
+
+
+def test_the_open_protocol_trains_every_loss_on_every_split():
+    settings = settings_of("--protocol", "open", "--losses", "softmax", "center", "--seeds", "2")
+    assert len(settings) == 2 * 2 * SPLITS
+    assert [(s.split, s.seed, s.loss) for s in settings[:5]] == [
+        *((0, seed, loss) for seed in (0, 1) for loss in ("softmax", "center")),
+        (1, 0, "softmax"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--protocol open", "--protocol closed"),
+        ("--set center.center_rate=0.1", "give it no --set"),
+        ("--seeds 2", "no --seeds"),
+        ("--losses center ring", "no --losses"),
+    ],
+)
+def test_what_tuning_cannot_go_with_is_refused(flags, message, capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["--tune", "center", *flags.split()])
+    assert message in capsys.readouterr().err
+
+
+def test_a_sweep_trains_one_loss_with_one_value_after_another_for_each_seed():
+    sweep = ["--sweep", "center.center_weight=0,0.5", "--set", "center.center_rate=0.1"]
+    options = parse_options([*sweep, "--seeds", "2"])
+    assert options.path.name == "mnist-sweep-center.center_weight"
+    assert [(s.loss, s.seed, s.sweep, s.overrides) for s in options.settings] == [
+        ("center", seed, "center_weight", {"center_rate": 0.1, "center_weight": value})
+        for seed in (0, 1)
+        for value in (0.0, 0.5)
+    ]
+
+
+def test_without_tensorboard_the_remedy_is_said_at_once_and_it_can_be_done_without(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        parse_options([])
+    message = capsys.readouterr().err
+    assert "pip install tensorboard" in message
+    assert "--no-tensorboard" in message
+    assert parse_options(["--no-tensorboard"]).tensorboard is False
+
+
+def test_the_classes_that_each_split_keeps_from_training_are_known():
+    assert parse_options(["--dataset", "digits"]).unseen == {None: ()}
+    splits = unseen_classes("digits", 10)
+    assert parse_options(["--dataset", "digits", "--protocol", "open"]).unseen == splits
+    assert parse_options(["--dataset", "digits", "--protocol", "open", "--quick"]).unseen == {0: splits[0]}
+
+
+@pytest.mark.parametrize(
+    ("flags", "name"),
+    [
+        ("", "digits"),
+        ("--quick", "digits-quick"),
+        ("--protocol open", "digits-open"),
+        ("--protocol open --quick", "digits-open-quick"),
+        ("--tune center", "digits-tuning"),
+        ("--tune center --quick", "digits-tuning-quick"),
+        ("--sweep center.center_rate=0.1,1", "digits-sweep-center.center_rate"),
+        ("--sweep center.center_rate=0.1,1 --quick", "digits-quick-sweep-center.center_rate"),
+    ],
+)
+def test_what_cannot_be_compared_goes_into_folders_of_its_own(flags, name, tmp_path):
+    options = parse_options(["--dataset", "digits", "--runs", str(tmp_path), *flags.split()])
+    assert (options.runs, options.path) == (tmp_path, tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("flags", "epochs"),
+    [("", 6), ("--dataset fashion_mnist", 8), ("--dataset digits", 15), ("--quick", 2), ("--quick --epochs 4", 4)],
+)
+def test_the_number_of_epochs_suits_the_data_set_unless_it_is_given(flags, epochs):
+    assert {s.epochs for s in settings_of(*flags.split())} == {epochs}
+
+
+def test_the_command_is_kept_as_it_was_typed():
+    options = parse_options(["--runs", "two words", "--seeds", "2", "--overwrite"])
+    assert options.command == "python main.py --runs 'two words' --seeds 2 --overwrite"
+    assert options.overwrite is True
+
+
+def test_options_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        parse_options([]).dataset = "digits"
+
+
+@pytest.mark.parametrize(("flags", "trials"), [("", 12), ("--trials 3", 3)])
+def test_tuning_takes_one_loss_with_seed_0_and_twelve_trials_unless_told_otherwise(flags, trials):
+    options = parse_options(["--tune", "center", *flags.split()])
+    assert (options.tune, options.trials) == ("center", trials)
+    assert [(s.loss, s.seed, s.overrides) for s in options.settings] == [("center", 0, {})]
+
+
+def test_seeds_are_numbered_from_0():
+    assert [(s.loss, s.seed) for s in settings_of("--losses", "center", "--seeds", "3")] == [
+        ("center", 0),
+        ("center", 1),
+        ("center", 2),
+    ]
+
+
+def test_a_change_belongs_to_its_loss_only():
+    softmax, center = settings_of("--losses", "softmax", "center", "--set", "center.center_rate=0.1")
+    assert softmax.overrides == {}
+    assert center.overrides == {"center_rate": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ("triplet.margin=0.5", {"margin": 0.5}),
+        ("triplet.mining=batch_all", {"mining": "batch_all"}),
+        ("triplet.normalize=false", {"normalize": False}),
+        ("triplet.soft_margin=True", {"soft_margin": True}),
+    ],
+)
+def test_values_take_the_type_of_the_default(change, expected):
+    assert parse_changes([change]) == {"triplet": expected}
+
+
+def test_several_numbers_are_given_with_commas():
+    assert parse_changes(["a_softmax.annealing=500,0.1,2,0"]) == {"a_softmax": {"annealing": (500, 0.1, 2, 0)}}
+
+
+def test_a_sweep_is_a_list_of_changes():
+    assert parse_sweep("triplet.mining=batch_all,batch_hard") == (
+        "triplet",
+        [{"mining": "batch_all"}, {"mining": "batch_hard"}],
+    )
+
+
+def test_changes_and_sweeps_that_cannot_be_made_are_bad_input():
+    with pytest.raises(InputError, match=r"--set takes LOSS\.ARG=VALUE.*nonsense"):
+        parse_changes(["nonsense"])
+    with pytest.raises(InputError, match=r"--sweep takes LOSS\.ARG=VALUES.*nonsense"):
+        parse_sweep("nonsense")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_every_argument_can_be_set_to_what_the_list_says_is_its_default(name):
+    entry = next(entry for entry in list_losses().split("\n\n") if entry.startswith(f"{name}\n"))
+    changes = re.findall(r"\w+=\S+", entry)
+    parsed = parse_changes([f"{name}.{change}" for change in changes])[name]
+    assert parsed == LOSSES[name].options()
+    LOSSES[name](10, 8, **parsed)
+
+
+def test_the_list_says_in_a_line_what_each_loss_does_and_fits_the_terminal():
+    for name, entry in zip(LOSSES, list_losses().split("\n\n"), strict=True):
+        title, summary, *_ = entry.splitlines()
+        assert title == name
+        assert summary.endswith(".")
+    assert max(map(len, list_losses().splitlines())) <= 80
+
+
+def test_list_prints_the_losses_and_trains_nothing(capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse_options(["--list"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == list_losses()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ("--unknown", ["--unknown"]),
+        ("--losses sofmax", ["sofmax", "softmax, center, triplet, triplet_center"]),
+        ("--dataset imagenet", ["imagenet", "mnist, fashion_mnist, digits"]),
+        ("--model resnet", ["resnet", "cnn, lenet++"]),
+        ("--sampler random", ["random", "balanced, shuffle"]),
+        ("--precision float16", ["float16", "auto, float32, mixed_bfloat16"]),
+        ("--epochs 0", ["--epochs", "at least 1", "0"]),
+        ("--epochs two", ["--epochs", "whole number", "two"]),
+        ("--seeds 0", ["--seeds", "at least 1"]),
+        ("--embedding-dim 1", ["--embedding-dim", "at least 2", "1"]),
+        ("--learning-rate 0", ["--learning-rate", "above 0"]),
+        ("--learning-rate -1", ["--learning-rate", "above 0", "-1"]),
+        ("--learning-rate nan", ["--learning-rate", "nan"]),
+        ("--perplexity 1", ["--perplexity", "at least 2"]),
+        ("--tsne-iterations 10", ["--tsne-iterations", "at least 300"]),
+        ("--set center_weight=1", ["LOSS.ARG=VALUE", "center_weight=1"]),
+        ("--set center.center_weight", ["LOSS.ARG=VALUE"]),
+        ("--set centre.center_weight=1", ["centre", "softmax, center"]),
+        ("--set center.weight=1", ["center has no weight", "center_weight=0.01", "center_rate=0.5"]),
+        ("--set center.center_weight=much", ["center_weight=much", "number"]),
+        ("--set triplet.normalize=1", ["true or false"]),
+        ("--set a_softmax.annealing=5", ["annealing=5", "4 numbers", "1000,0.12,1,5"]),
+        ("--set a_softmax.annealing=1,2,3,x", ["1,2,3,x", "number"]),
+        ("--set a_softmax.margin=2.5", ["2.5", "whole number"]),
+        ("--set ring.ring_weight=1 --set ring.ring_weight=2", ["ring.ring_weight has a value already"]),
+        ("--trials 3", ["--tune LOSS"]),
+        ("--summarize --losses ring --overwrite", ["--summarize", "give it no --losses, --overwrite"]),
+        ("--runs=", ["--runs", "must name a folder"]),
+        ("--sweep center", ["--sweep", "LOSS.ARG=VALUES", "center"]),
+        ("--sweep center.center_weight=1", ["two values or more", "center.center_weight=1"]),
+        ("--sweep center.center_weight=1,1.0", ["each once"]),
+        ("--sweep center.center_weight=1,much", ["--sweep center.center_weight=much", "a number"]),
+        ("--sweep a_softmax.annealing=1000,0.12,1,5", ["annealing is several numbers"]),
+        ("--sweep center.weight=1,2", ["center has no weight"]),
+        ("--sweep center.center_weight=1,2 --losses ring", ["no --losses"]),
+        ("--sweep center.center_weight=1,2 --tune center", ["no --tune"]),
+        ("--sweep center.center_weight=1,2 --set center.center_weight=3", ["cannot be --set too"]),
+        ("--embedding-init zeros", ["zeros", "glorot, normal, uniform"]),
+        ("--losses softmax --set center.center_weight=1", ["center", "--losses has only softmax"]),
+        ("--runs /proc/nowhere", ["--runs", "/proc/nowhere", "Choose"]),
+    ],
+)
+def test_bad_input_is_refused_with_what_was_given_and_what_is_valid(arguments, told, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        parse_options(arguments.split())
+    message = capsys.readouterr().err
+    assert exit_.value.code == 2
+    assert message.startswith("main.py: ")
+    assert message.endswith("\nSee python main.py --help\n")
+    for words in told:
+        assert words in message
+
+
+def test_abbreviated_flags_are_not_guessed(capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["--epoch", "3"])
+    assert "--epoch" in capsys.readouterr().err
+
+
+def test_results_under_a_file_are_refused(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        parse_options(["--runs", str(tmp_path / "file" / "runs")])
+    assert "cannot write to --runs" in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_results_is_refused(tmp_path, capsys):
+    (tmp_path / "digits").write_text("")
+    with pytest.raises(SystemExit):
+        parse_options(["--dataset", "digits", "--runs", str(tmp_path)])
+    assert f"{tmp_path / 'digits'} is a file" in capsys.readouterr().err
+
+
+def test_a_precision_asked_for_is_taken_as_it_is():
+    options = parse_options(["--precision", "float32"])
+    assert (options.settings[0].precision, options.precision_reason) == ("float32", "as asked")
+
+
+@pytest.fixture
+def machine_with(monkeypatch):
+    """Function that makes this a machine whose processor has some flags, with a GPU of some capability or none."""
+
+    def make(flags="", capability=None):
+        gpus = [] if capability is None else ["gpu"]
+        monkeypatch.setattr(machine, "_cpu_info", lambda: {"flags": flags})
+        monkeypatch.setattr(machine.tf.config, "list_physical_devices", lambda _: gpus)
+        details = {"compute_capability": capability}
+        monkeypatch.setattr(machine.tf.config.experimental, "get_device_details", lambda _: details)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("flags", "policy", "told"),
+    [
+        ("sse2 amx_bf16 avx512_bf16", "mixed_bfloat16", "AMX"),
+        ("sse2 avx512_bf16", "mixed_bfloat16", "AVX512-BF16"),
+        ("sse2 avx2", "float32", "no fast bfloat16"),
+        ("", "float32", "no fast bfloat16"),
+    ],
+)
+def test_precision_auto_follows_the_processor_and_says_why(flags, policy, told, machine_with):
+    machine_with(flags)
+    options = parse_options(["--precision", "auto"])
+    assert {s.precision for s in options.settings} == {policy}
+    assert told in options.precision_reason
+
+
+@pytest.mark.parametrize(
+    ("capability", "policy", "told"),
+    [((8, 0), "mixed_bfloat16", "fast"), ((9, 0), "mixed_bfloat16", "fast"), ((7, 5), "float32", "no fast bfloat16")],
+)
+def test_precision_auto_follows_the_gpu_if_there_is_one(capability, policy, told, machine_with):
+    machine_with("amx_bf16", capability)
+    options = parse_options([])
+    assert {s.precision for s in options.settings} == {policy}
+    assert told in options.precision_reason
+    assert "GPU" in options.precision_reason
+
+
+def test_a_folder_that_is_not_there_is_not_summarized_nor_made(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        parse_options(["--summarize", "--runs", str(tmp_path / "rnus")])
+    assert "there is no folder" in capsys.readouterr().err
+    assert not (tmp_path / "rnus").exists()
+
+
+def test_a_setting_without_a_flag_has_its_default(monkeypatch, tmp_path):
+    @dataclasses.dataclass(frozen=True)
+    class Later(options.Settings):
+        recipe: str = "default"
+
+    monkeypatch.setattr(options, "Settings", Later)
+    assert {s.recipe for s in parse_options(["--runs", str(tmp_path)]).settings} == {"default"}

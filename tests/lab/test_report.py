@@ -1,0 +1,168 @@
+"""The tables and sentences of a data set, and that they follow the run folders."""
+
+import csv
+
+import pytest
+from support.runs import make_run, write_run
+
+from lab.log import Log
+from lab.protocols import PROTOCOLS
+from lab.report import summary, write_tables
+from lab.results import gather
+from lab.settings import PIXELS
+from visualize import Picture
+
+SETTINGS = make_run().settings
+CLOSED = PROTOCOLS["closed"]
+DIVERGED = "diverged: the loss is nan in epoch 1. Known remedies: a lower --learning-rate."
+CAPTIONS = {
+    "comparison_tsne.png": "Maps",
+    "comparison_features.png": "In two dimensions",
+    "comparison_roc.png": "Pairs",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write_run(tmp_path, PIXELS)
+    return tmp_path
+
+
+def table(folder):
+    with open(folder / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_results_have_a_line_for_every_run(folder):
+    write_run(folder, score=0.25)
+    write_run(folder, "center", failure=DIVERGED)
+    write_run(folder, "triplet", seed=1, overrides={"margin": 0.1})
+    write_tables(gather(folder, SETTINGS), {})
+    lines = table(folder)
+    assert [tuple(line.values())[:5] for line in lines] == [
+        ("softmax", "", "", "0", "finished"),
+        ("center", "", "", "0", "failed"),
+        ("triplet", "margin=0.1", "", "1", "finished"),
+    ]
+    assert list(lines[0]) == ["loss", "changes", "split", "seed", "status", *CLOSED.scores]
+    assert {lines[0][name] for name in CLOSED.scores} == {"0.25"}
+    assert {lines[1][name] for name in CLOSED.scores} == {""}
+
+
+def test_results_of_the_open_protocol_name_the_split_and_leave_empty_what_a_loss_does_not_have(tmp_path):
+    scores = dict.fromkeys(PROTOCOLS["open"].scores, 0.5) | {"known_head_accuracy": None}
+    write_run(tmp_path, "triplet_only", score=scores, protocol="open", split=2)
+    write_tables(gather(tmp_path), {})
+    (line,) = table(tmp_path)
+    assert (line["split"], line["seed"], line["known_head_accuracy"], line["unseen_eer"]) == ("2", "0", "", "0.5")
+
+
+def test_results_of_runs_that_are_gone_do_not_stay(folder):
+    write_run(folder)
+    path = write_run(folder, "center")
+    write_tables(gather(folder, SETTINGS), {})
+    assert "| center |" in (folder / "SUMMARY.md").read_text()
+    (path / "metrics.json").unlink()
+    write_tables(gather(folder, SETTINGS), {})
+    assert [line["loss"] for line in table(folder)] == ["softmax"]
+    assert "| center |" not in (folder / "SUMMARY.md").read_text()
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_summary_has_every_score_of_its_protocol_once(tmp_path, protocol):
+    split = 0 if protocol == "open" else None
+    for loss in (PIXELS, "softmax", "center"):
+        write_run(tmp_path, loss, protocol=protocol, split=split)
+    write_run(tmp_path, "ring", failure=DIVERGED, protocol=protocol, split=split)
+    text = summary(gather(tmp_path))
+    before_comparison = text.split("## Against softmax")[0]
+    for score in PROTOCOLS[protocol].scores.values():
+        assert before_comparison.count(f"| {score.header} |") == 1
+    for title in PROTOCOLS[protocol].tables:
+        assert text.count(f"## {title}\n") == 1
+    assert "none (failed: " in text
+
+
+def test_a_summary_says_what_was_left_out_and_why(folder):
+    write_run(folder)
+    write_run(folder, "center", epochs=3)
+    assert "Left out, other settings: epochs 3 instead of 2: center/seed-0." in summary(gather(folder, SETTINGS))
+
+
+def test_quick_results_are_stamped(tmp_path):
+    write_run(tmp_path, quick=True)
+    assert "QUICK run: a first look, not a result." in summary(gather(tmp_path))
+
+
+def test_with_one_seed_nothing_is_told_from_chance(folder):
+    write_run(folder)
+    write_run(folder, "center", score=0.9)
+    assert "Nothing can be told from chance" in summary(gather(folder, SETTINGS))
+
+
+def test_a_loss_earns_a_sentence_of_what_is_more_than_chance_and_what_is_not(folder):
+    for seed, noise in enumerate((0.0, 0.02, 0.01)):
+        write_run(folder, seed=seed, score=0.4)
+        write_run(folder, "center", seed=seed, score=0.6 + noise)
+        write_run(folder, "triplet", seed=seed, score=0.39 + noise)
+    write_run(folder, "triplet", seed=3, failure=DIVERGED)
+    text = summary(gather(folder, SETTINGS))
+    better = "head (+21.00 points), nearest mean (+21.00 points), MAP@R (+0.2100), TAR at FAR 1e-3 (+21.00 points)"
+    assert f"- **center**: better than softmax in {better}; worse than softmax in intra/inter (+0.210).\n" in text
+    alike = ", ".join(CLOSED.scores[name].title for name in CLOSED.headlines)
+    assert f"- **triplet**: not distinguishable from softmax in {alike}. 1 of 4 runs failed.\n" in text
+    assert "| **+0.2100 ± 0.0248** |" in text
+    assert "| +0.0000 ± 0.0248 |" in text
+
+
+def test_a_summary_without_softmax_compares_nothing_with_it(tmp_path):
+    write_run(tmp_path, "center")
+    assert "softmax" not in summary(gather(tmp_path))
+
+
+def test_a_difference_of_nothing_has_no_sign(folder):
+    for seed, score in enumerate((0.3, 0.1, 0.2)):
+        write_run(folder, seed=seed, score=0.6 - score)
+        write_run(folder, "center", seed=seed, score=0.4 - 1e-9)
+    assert "| +0.0000 ±" in summary(gather(folder, SETTINGS))
+
+
+def test_a_loss_that_mostly_failed_is_told(folder):
+    for seed in (0, 1, 2):
+        for loss, failing in (("softmax", ()), ("center", ()), ("triplet", (1, 2))):
+            failure = DIVERGED if seed in failing else None
+            write_run(folder, loss, seed=seed, failure=failure, score=0.4 + seed / 100)
+    text = summary(gather(folder, SETTINGS))
+    assert "| triplet | 0 (failed: seed 1, seed 2) |" in text
+    for seed in (1, 2):
+        assert f"- **triplet**, seed {seed}: {DIVERGED}\n" in text
+
+
+def test_a_summary_links_the_pictures_that_there_are_in_the_order_of_their_captions(folder):
+    write_run(folder)
+    results = gather(folder)
+    for name in ("comparison_roc.png", "comparison_tsne.png", "of_someone_else.png"):
+        (folder / name).write_bytes(b"")
+    links = [line for line in summary(results, CAPTIONS).splitlines() if ".png" in line]
+    assert links == ["![Maps](comparison_tsne.png)", "![Pairs](comparison_roc.png)"]
+    assert ".png" not in summary(results)
+
+
+def test_pictures_of_runs_that_are_gone_do_not_stay(folder):
+    write_run(folder)
+    for name in ("comparison_features.png", "comparison_roc.png", "of_someone_else.png"):
+        (folder / name).write_bytes(b"old")
+    with Log("python main.py", tensorboard=False) as log:
+        log.results(gather(folder), [Picture("comparison_roc.png", b"new")], CAPTIONS)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.png")} == {
+        "comparison_roc.png": b"new",
+        "of_someone_else.png": b"old",
+    }
+    links = [line for line in (folder / "SUMMARY.md").read_text().splitlines() if ".png" in line]
+    assert links == ["![Pairs](comparison_roc.png)"]
+
+
+def test_nothing_is_written_of_nothing(tmp_path):
+    with Log("python main.py", tensorboard=False) as log:
+        log.results(gather(tmp_path), [], CAPTIONS)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,381 @@
+"""Files appear whole or not at all, and a folder is neither replaced nor trusted by mistake."""
+
+import csv
+import dataclasses
+import importlib
+import json
+import os
+import platform
+import re
+import subprocess
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+from support.runs import ARRAYS, make_run
+
+from lab import machine
+from lab.errors import InputError
+from lab.figures.style import as_png
+from lab.files import read_json, save_arrays, save_bytes, save_json, save_table, whole_file
+from lab.machine import environment
+from lab.run import StoredArrays
+from lab.run_folder import ConflictError, RunFolder
+from lab.settings import Settings
+from visualize import Picture
+
+SETTINGS = Settings("digits", "center", seed=0, epochs=6, learning_rate=0.001, overrides={"center_rate": 0.5})
+COMMAND = "python main.py --losses center"
+
+
+def changed(**changes):
+    return dataclasses.replace(SETTINGS, **changes)
+
+
+def names(path):
+    """Everything in a folder, hidden files too."""
+    return sorted(entry.name for entry in path.iterdir())
+
+
+@pytest.fixture
+def old(tmp_path):
+    path = tmp_path / "file.txt"
+    path.write_text("old")
+    return path
+
+
+def test_a_file_is_replaced_only_after_the_block(old):
+    with whole_file(old) as temporary:
+        temporary.write_text("new")
+        assert temporary.parent == old.parent  # Replacing is atomic only inside one file system.
+        assert old.read_text() == "old"
+    assert old.read_text() == "new"
+    assert names(old.parent) == ["file.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(old, error):
+    def write():
+        with whole_file(old) as temporary:
+            temporary.write_text("half of the n")
+            raise error
+
+    with pytest.raises(error):
+        write()
+    assert old.read_text() == "old"
+    assert names(old.parent) == ["file.txt"]
+
+
+def test_a_block_that_raises_before_it_writes_leaves_nothing(tmp_path):
+    with pytest.raises(ValueError, match="early"), whole_file(tmp_path / "file.txt"):
+        raise ValueError("early")
+    assert names(tmp_path) == []
+
+
+def test_json_round_trip(tmp_path):
+    content = {"a": [1, 2.5, None, True], "b": {"c": "– é"}, "tiny": 1e-300, "third": 1 / 3}
+    save_json(tmp_path / "x.json", content)
+    assert json.loads((tmp_path / "x.json").read_text()) == content
+    assert names(tmp_path) == ["x.json"]
+
+
+def test_content_that_is_no_json_leaves_the_old_file(old):
+    with pytest.raises(TypeError):
+        save_json(old, {"a": np.float32(1)})
+    assert old.read_text() == "old"
+    assert names(old.parent) == ["file.txt"]
+
+
+def test_arrays_round_trip(tmp_path):
+    arrays = {"floats": np.linspace(0, 1, 6, dtype="float32").reshape(2, 3), "labels": np.arange(3, dtype="int32")}
+    save_arrays(tmp_path / "embeddings.npz", arrays)
+    loaded = StoredArrays(tmp_path / "embeddings.npz")
+    assert loaded.keys() == arrays.keys()
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(loaded[name], array, strict=True)
+    assert names(tmp_path) == ["embeddings.npz"]
+
+
+def test_table_round_trip(tmp_path):
+    rows = [{"loss": 'a, "b"', "score": "0.5"}, {"loss": "two\nlines é", "score": ""}]
+    save_table(tmp_path / "results.csv", rows, ("loss", "score"))
+    with open(tmp_path / "results.csv", newline="") as file:
+        assert list(csv.DictReader(file)) == rows
+    assert (tmp_path / "results.csv").read_bytes().startswith(b"loss,score\n")
+    assert names(tmp_path) == ["results.csv"]
+
+
+def test_table_has_an_empty_cell_for_none(tmp_path):
+    save_table(tmp_path / "results.csv", [{"loss": "center", "score": None}], ("loss", "score"))
+    assert (tmp_path / "results.csv").read_text() == "loss,score\ncenter,\n"
+
+
+def test_figure_round_trip(tmp_path):
+    figure = Figure(figsize=(3, 2), dpi=50)
+    figure.add_subplot().plot([0, 1], [1, 0])
+    save_bytes(tmp_path / "picture.png", as_png(figure))
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    picture = imread(tmp_path / "picture.png")
+    assert picture.shape == (100, 150, 4)
+    np.testing.assert_allclose(picture * 255, np.asarray(canvas.buffer_rgba()), atol=1e-3)
+    assert names(tmp_path) == ["picture.png"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return RunFolder(tmp_path / "center" / "seed-0")
+
+
+@pytest.fixture
+def finished(folder):
+    folder.start(SETTINGS, COMMAND)
+    save_arrays(folder.path / "embeddings.npz", {"class_means": np.zeros(3)})
+    save_json(folder.path / "metrics.json", {"status": "finished"})
+    return folder
+
+
+def write_settings(folder, **settings):
+    """Puts settings as another version has kept them into the place of a folder's own."""
+    save_json(folder.path / "config.json", {"settings": settings})
+
+
+def test_a_missing_folder_is_not_done(folder):
+    assert not folder.is_done(SETTINGS, overwrite=False)
+    assert not folder.path.exists()
+
+
+def test_an_empty_folder_is_not_done(folder):
+    folder.path.mkdir(parents=True)
+    assert not folder.is_done(SETTINGS, overwrite=False)
+
+
+def test_an_unfinished_run_is_not_done_whatever_its_settings(folder):
+    folder.start(SETTINGS, COMMAND)
+    assert not folder.is_done(SETTINGS, overwrite=False)
+    assert not folder.is_done(changed(seed=1), overwrite=False)
+
+
+@pytest.mark.parametrize("status", ["finished", "failed", "tuned"])
+def test_a_run_that_ended_with_the_same_settings_is_done(finished, status):
+    save_json(finished.path / "metrics.json", {"status": status})
+    assert finished.is_done(SETTINGS, overwrite=False) is True
+
+
+def test_other_settings_are_refused_one_by_one_with_the_way_out(finished):
+    asked = changed(learning_rate=0.01, augment=True, overrides={"center_rate": 1.0})
+    with pytest.raises(ConflictError) as refusal:
+        finished.is_done(asked, overwrite=False)
+    message = str(refusal.value)
+    assert str(finished.path) in message
+    assert "augment false -> true; " in message
+    assert "learning_rate 0.001 -> 0.01; " in message
+    assert 'overrides {"center_rate": 0.5} -> {"center_rate": 1.0})' in message
+    assert "loss" not in message.partition("(")[2]  # What did not change is not named.
+    assert "--runs" in message
+    assert "--overwrite" in message
+
+
+def test_a_conflict_is_bad_input():
+    assert issubclass(ConflictError, InputError)
+
+
+def test_what_an_older_run_does_not_say_is_what_every_run_did_then(finished):
+    kept = {name: value for name, value in SETTINGS.to_dict().items() if name not in ("sampler", "quick")}
+    write_settings(finished, **kept)
+    assert finished.is_done(SETTINGS, overwrite=False) is True
+    with pytest.raises(ConflictError, match=r'\(sampler "balanced" -> "shuffle"\)'):
+        finished.is_done(changed(sampler="shuffle"), overwrite=False)
+
+
+@pytest.mark.parametrize("change", [{"seed": None}, {"recipe": "of a later version"}])
+def test_a_run_whose_settings_this_version_does_not_know_is_replaced_only_if_asked(finished, change):
+    kept = SETTINGS.to_dict() | change
+    write_settings(finished, **{name: value for name, value in kept.items() if value is not None or name != "seed"})
+    with pytest.raises(ConflictError, match=r"settings that this version does not know.*--overwrite"):
+        finished.is_done(SETTINGS, overwrite=False)
+    assert not finished.is_done(SETTINGS, overwrite=True)
+
+
+@pytest.mark.parametrize("kept", ["null", "[]", '"center"', "3"])
+def test_settings_of_another_kind_are_those_of_no_run(finished, kept):
+    (finished.path / "config.json").write_text(f'{{"settings": {kept}}}')
+    assert finished.settings() is finished.load() is None
+    with pytest.raises(ConflictError, match="not the folder of a run"):
+        finished.is_done(SETTINGS, overwrite=True)
+
+
+@pytest.mark.parametrize("timing", [None, [], "soon"])
+def test_times_of_another_kind_are_those_of_no_run(finished, timing):
+    metrics = read_json(finished.path / "metrics.json")
+    save_json(finished.path / "metrics.json", metrics | {"timing": timing})
+    assert finished.load() is None
+
+
+def test_a_foreign_folder_is_refused_with_the_way_out(folder):
+    folder.path.mkdir(parents=True)
+    (folder.path / "thesis.tex").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(ConflictError, match=rf"^{re.escape(str(folder.path))} .*config\.json.*--runs"):
+            folder.is_done(SETTINGS, overwrite)
+    assert names(folder.path) == ["thesis.tex"]
+
+
+def test_overwriting_is_never_done(finished):
+    assert not finished.is_done(SETTINGS, overwrite=True)
+    assert not finished.is_done(changed(seed=1), overwrite=True)
+    assert names(finished.path) == ["config.json", "embeddings.npz", "metrics.json"]  # Asking deletes nothing.
+
+
+every_damage = pytest.mark.parametrize("content", [b"", b'{"settings": {"loss"', b"\xff\xfe", b"[]", b"{}"])
+
+
+@every_damage
+def test_damaged_metrics_are_those_of_an_unfinished_run(finished, content):
+    (finished.path / "metrics.json").write_bytes(content)
+    assert finished.metrics() is None
+    assert not finished.is_done(SETTINGS, overwrite=False)
+
+
+@every_damage
+def test_a_damaged_config_makes_a_folder_foreign(finished, content):
+    (finished.path / "config.json").write_bytes(content)
+    assert finished.settings() is None
+    with pytest.raises(ConflictError, match="not the folder of a run"):
+        finished.is_done(SETTINGS, overwrite=False)
+
+
+def test_a_folder_gives_back_settings_and_metrics(finished):
+    assert finished.settings() == SETTINGS
+    assert finished.metrics() == {"status": "finished"}
+
+
+@pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PK")])
+def test_a_finished_run_without_its_arrays_is_to_be_done_again(finished, damage):
+    damage(finished.path / "embeddings.npz")
+    assert finished.metrics() is None
+    assert finished.load() is None
+    assert not finished.is_done(SETTINGS, overwrite=False)
+
+
+def test_a_missing_folder_has_no_settings_no_metrics_and_no_run(folder):
+    assert folder.settings() is None
+    assert folder.metrics() is None
+    assert folder.load() is None
+
+
+def test_starting_empties_the_folder(finished):
+    (finished.path / "train").mkdir()
+    (finished.path / "train" / "events").write_text("of the last run")
+    finished.start(changed(seed=1), COMMAND)
+    assert names(finished.path) == ["config.json"]
+    assert names(finished.path.parent) == ["seed-0"]
+    assert finished.settings() == changed(seed=1)
+
+
+def test_config_holds_what_a_result_depends_on(folder):
+    folder.start(SETTINGS, COMMAND)
+    config = json.loads((folder.path / "config.json").read_text())
+    assert config == {"settings": SETTINGS.to_dict(), "command": COMMAND, **environment()}
+    assert config.keys() == {"settings", "command", "versions", "git_commit", "machine"}
+
+
+FILM = SimpleNamespace(frames=["one"], arrays={"epochs": np.arange(3)})
+
+
+def test_a_run_is_saved_with_its_pictures_its_film_and_its_maps_as_tables(folder):
+    pictures = [
+        Picture("roc.png", b"of the result"),
+        Picture("training.gif", b"of the film"),
+        Picture("tsne_over_training.png", b"of a moment", epoch=1),  # For TensorBoard alone.
+    ]
+    folder.start(SETTINGS, COMMAND)
+    folder.save(make_run("center"), pictures, FILM)
+    assert names(folder.path) == [
+        *("config.json", "embeddings.npz", "metrics.json", "roc.png"),
+        *("training.gif", "training.npz", "tsne_test.csv", "tsne_train.csv"),
+    ]
+    assert (folder.path / "roc.png").read_bytes() == b"of the result"
+    np.testing.assert_array_equal(StoredArrays(folder.path / "training.npz")["epochs"], FILM.arrays["epochs"])
+    for name, indices in (("test", "tsne_indices"), ("train", "tsne_train_indices")):
+        with open(folder.path / f"tsne_{name}.csv", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [int(row["image"]) for row in rows] == ARRAYS[indices].tolist()
+        assert [row["class"] for row in rows] == [str(label) for label in ARRAYS[f"tsne_{name}_labels"]]
+        points = [[float(row["x"]), float(row["y"])] for row in rows]
+        np.testing.assert_allclose(points, ARRAYS[f"tsne_{name}"], atol=1e-4)
+
+
+def test_a_failed_run_is_saved_with_its_film_and_no_results(folder):
+    folder.start(SETTINGS, COMMAND)
+    folder.save(make_run("center", failure="collapsed"), [Picture("training.gif", b"of the film")], FILM)
+    assert names(folder.path) == ["config.json", "metrics.json", "training.gif", "training.npz"]
+
+
+def test_a_run_that_could_not_be_saved_whole_does_not_count(folder):
+    folder.start(SETTINGS, COMMAND)
+    with pytest.raises(TypeError):
+        folder.save(make_run("center"), [Picture("roc.png", content=None)])
+    assert not (folder.path / "metrics.json").exists()
+    assert folder.load() is None
+    assert not folder.is_done(SETTINGS, overwrite=False)
+
+
+def test_a_run_is_read_again_only_if_its_files_changed(folder):
+    run = make_run("center")
+    folder.start(run.settings, COMMAND)
+    folder.save(run)
+    first = folder.load()
+    assert folder.load() is first
+    metrics = folder.path / "metrics.json"
+    save_json(metrics, make_run("center", score=0.25).to_metrics())
+    os.utime(metrics, ns=(0, 1))
+    assert folder.load().scores["map_at_r"] == 0.25
+    metrics.unlink()
+    assert folder.load() is None
+
+
+def test_environment_names_versions_and_machine():
+    facts = environment()
+    modules = ("tensorflow", "keras", "numpy", "scipy", "sklearn", "matplotlib", "tensorboard")
+    found = {name: importlib.import_module(name).__version__ for name in modules}
+    found = {"python": platform.python_version(), "scikit-learn": found.pop("sklearn")} | found
+    assert facts["versions"] == found
+    assert facts["machine"].keys() == {"system", "processor", "cores"}
+    assert facts["machine"]["cores"] == os.cpu_count()
+    assert facts["machine"]["processor"]
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A Git repository with one commit, as if the code were in it."""
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "machine.py"))
+    (tmp_path / "machine.py").write_text("")
+    git(tmp_path, "init", "--quiet")
+    git(tmp_path, "add", "machine.py")
+    git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false", "commit", "-qm", "one")
+    return tmp_path
+
+
+def git(path, *arguments):
+    return subprocess.run(["git", *arguments], cwd=path, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_environment_names_the_commit_and_whether_it_was_changed(repository):
+    commit = git(repository, "rev-parse", "HEAD")
+    assert environment()["git_commit"] == commit
+    (repository / "machine.py").write_text("# changed")
+    assert environment()["git_commit"] == f"{commit}-dirty"
+
+
+def test_environment_outside_a_repository_or_without_git_has_no_commit(repository, monkeypatch):
+    (repository / ".git").rename(repository / "elsewhere")
+    assert environment()["git_commit"] is None
+    monkeypatch.setenv("PATH", "")
+    assert environment()["git_commit"] is None

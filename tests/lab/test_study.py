@@ -1,0 +1,242 @@
+"""What a command has to do: what is done, what is pending, and what is refused before anything is trained."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from support.runs import write_run
+from support.small_network import few_digits
+
+from data import hold_out
+from lab.errors import InputError
+from lab.log import Log
+from lab.options import parse_options
+from lab.results import gather
+from lab.study import plan
+from losses import center
+
+LOSSES = ("softmax", "center")
+
+
+@pytest.fixture
+def planned(tmp_path):
+    """Function that plans a command over two losses, as `make_run` makes their runs, on some training images."""
+
+    def carry_out(*flags, images=slice(None)):
+        arguments = ["--dataset", "digits", "--epochs", "2", "--precision", "float32", "--no-tensorboard"]
+        options = parse_options([*arguments, "--losses", *LOSSES, "--runs", str(tmp_path), *flags])
+        data = dataclasses.replace(few_digits(), train=few_digits().train[images])
+        splits = {split: hold_out(data, classes) for split, classes in options.unseen.items()}
+        return plan(options, splits, Log(options.command, tensorboard=False))
+
+    return carry_out
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """The folder of the data set, in which everything is done."""
+    for loss in ("raw_pixels", *LOSSES):
+        write_run(tmp_path / "digits", loss)
+    return tmp_path / "digits"
+
+
+def losses(settings):
+    return [s.loss for s in settings]
+
+
+def contents(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+def test_at_first_everything_is_pending(planned, tmp_path, capsys):
+    study = planned()
+    assert losses(study.pending(None)) == list(LOSSES)
+    assert study.done == []
+    assert list(study.unfinished()) == [None]
+    assert study.runs == 2
+    assert study.path == tmp_path / "digits"
+    assert study.path.is_dir()
+    assert contents(tmp_path) == {}
+    output = capsys.readouterr().out
+    assert output.startswith("data       digits: 500 train + 100 validation + 400 test images, 10 classes\n")
+    assert "losses     softmax, center; 1 seed, 2 epochs" in output
+    assert "skipping" not in output
+
+
+def test_what_is_done_is_skipped_and_left_as_it_is(planned, folder, capsys):
+    before = contents(folder)
+    study = planned()
+    assert study.pending(None) == []
+    assert study.unfinished() == {}
+    assert study.runs == 0
+    assert losses(study.done) == [*LOSSES, "raw_pixels"]
+    output = capsys.readouterr().out
+    for loss in LOSSES:
+        assert f"skipping {loss} seed 0: done before with these settings (--overwrite repeats it)\n" in output
+    assert "skipping raw" not in output
+    assert contents(folder) == before
+
+
+def test_a_run_that_failed_before_is_skipped_and_that_is_said(planned, folder, capsys):
+    write_run(folder, "center", failure="diverged: the loss is nan.")
+    assert planned().pending(None) == []
+    assert "skipping center seed 0: FAILED before with these settings, diverged" in capsys.readouterr().out
+
+
+def test_with_overwrite_everything_is_pending_again(planned, folder):
+    study = planned("--overwrite")
+    assert losses(study.pending(None)) == list(LOSSES)
+    assert study.done == []
+    assert list(study.unfinished()) == [None]
+
+
+def test_a_run_that_did_not_end_is_pending_alone(planned, folder):
+    (folder / "center" / "seed-0" / "metrics.json").unlink()
+    study = planned()
+    assert losses(study.pending(None)) == ["center"]
+    assert list(study.unfinished()) == [None]
+    assert study.baseline(None)[0] in study.done
+
+
+@pytest.mark.parametrize("lost", ["metrics.json", "embeddings.npz"])
+def test_a_lost_baseline_is_made_again_although_every_run_is_done(planned, folder, lost):
+    (folder / "raw_pixels" / lost).unlink()
+    study = planned()
+    assert study.pending(None) == []
+    assert study.baseline(None)[0] not in study.done
+    assert list(study.unfinished()) == [None]
+
+
+def test_a_baseline_that_does_not_say_all_that_is_compared_is_made_again(planned, folder):
+    path = folder / "raw_pixels" / "metrics.json"
+    metrics = json.loads(path.read_text())
+    del metrics["test"]["map_at_r"]
+    path.write_text(json.dumps(metrics))
+    assert list(planned().unfinished()) == [None]
+
+
+def test_the_baseline_of_a_split_is_that_of_its_runs(planned, tmp_path):
+    study = planned("--protocol", "open")
+    settings, folder = study.baseline(3)
+    assert settings == study.pending(3)[0].of_pixels()
+    assert settings.split == 3
+    assert folder.path == tmp_path / "digits-open" / "raw_pixels" / "split-3"
+
+
+def test_only_splits_with_something_to_do_are_unfinished(planned, tmp_path):
+    for split in (0, 1, 3):
+        for loss in ("raw_pixels", *LOSSES):
+            write_run(tmp_path / "digits-open", loss, protocol="open", split=split)
+    (tmp_path / "digits-open" / "center" / "split-3-seed-0" / "metrics.json").unlink()
+    study = planned("--protocol", "open")
+    assert list(study.unfinished()) == [2, 3, 4]
+    assert [losses(study.pending(split)) for split in (0, 2, 3)] == [[], list(LOSSES), ["center"]]
+    assert study.runs == 5
+    assert {split: data.unseen_names for split, data in study.unfinished().items()} == {
+        split: study.splits[split].unseen_names for split in (2, 3, 4)
+    }
+
+
+def test_its_batches_are_those_of_the_longest_run(planned):
+    study = planned()
+    assert study.batches == 2 * (500 // 240)
+    longer = dataclasses.replace(few_digits(), train=few_digits().train[np.resize(np.arange(500), 1000)])
+    for splits in ({0: longer, 1: few_digits()}, {0: few_digits(), 1: longer}):
+        assert dataclasses.replace(study, splits=splits).batches == 2 * (1000 // 240)
+
+
+def test_each_run_has_a_folder_of_its_own(planned, tmp_path):
+    study = planned("--seeds", "2")
+    folders = [study.folder(settings).path for settings in study.settings]
+    path = tmp_path / "digits"
+    assert folders == [path / loss / f"seed-{seed}" for seed in (0, 1) for loss in LOSSES]
+
+
+def test_other_settings_are_refused_before_anything_is_replaced(planned, folder):
+    write_run(folder, "center", learning_rate=0.01)
+    before = contents(folder)
+    with pytest.raises(
+        InputError, match=r"center/seed-0 holds a run with other settings \(learning_rate 0\.01 -> 0\.004\)"
+    ):
+        planned()
+    assert contents(folder) == before
+
+
+def test_a_baseline_of_other_settings_is_refused(planned, folder):
+    write_run(folder, "raw_pixels", perplexity=12.0)
+    with pytest.raises(InputError, match=r"raw_pixels holds a run with other settings \(perplexity 12\.0 -> 30\.0\)"):
+        planned()
+
+
+def test_what_is_no_run_is_refused(planned, tmp_path):
+    (tmp_path / "digits" / "center" / "seed-0").mkdir(parents=True)
+    (tmp_path / "digits" / "center" / "seed-0" / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match="center/seed-0 is not the folder of a run"):
+        planned()
+
+
+def test_a_value_that_a_loss_refuses_is_said_with_its_name_before_anything_is_made(planned, tmp_path):
+    with pytest.raises(
+        InputError, match=r"^center \(center_rate=2\): `center_rate` must be a finite number in \[0, 1\]"
+    ):
+        planned("--set", "center.center_rate=2")
+    assert not (tmp_path / "digits").exists()
+
+
+@pytest.mark.parametrize(
+    ("dim", "perplexity", "images", "points"),
+    [
+        (16, 100, 500, "100 validation images of the film of the training"),
+        (2, 400, 500, "400 test images of the map"),
+        (2, 250, 240, "240 training images of the map"),
+    ],
+)
+def test_a_perplexity_not_below_the_number_of_points_is_refused(planned, tmp_path, dim, perplexity, images, points):
+    # The film has t-SNE of the validation images, but of two-dimensional embeddings.
+    flags = ("--embedding-dim", str(dim), "--perplexity")
+    with pytest.raises(InputError, match=f"^--perplexity {perplexity}: must be below the {points}$"):
+        planned(*flags, str(perplexity), images=slice(images))
+    assert not (tmp_path / "digits").exists()
+    planned(*flags, str(int(points.split()[0]) - 1), images=slice(images))
+
+
+def test_the_split_with_the_fewest_images_counts_for_the_perplexity(planned):
+    flags = ("--protocol", "open", "--embedding-dim", "2", "--perplexity")
+    counts = [len(data.train) for data in planned(*flags, "30").splits.values()]
+    assert counts[0] != min(counts) != counts[-1]
+    with pytest.raises(InputError, match=f"must be below the {min(counts)} training images of the map"):
+        planned(*flags, str(min(counts)))
+    planned(*flags, str(min(counts) - 1))
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    options = parse_options(["--dataset", "digits", "--no-tensorboard", "--runs", str(tmp_path)])
+    options.path.write_text("a file where the folder should be")
+    with pytest.raises(InputError, match=f"^cannot write to --runs {options.path}"):
+        plan(options, {None: few_digits()}, Log(options.command, tensorboard=False))
+
+
+def test_a_study_has_failed_if_a_run_that_was_asked_for_has(planned, folder):
+    study = planned()
+    assert not study.has_failed(gather(study.path, study.settings[0]))
+    write_run(folder, "ring", failure="diverged")
+    assert not study.has_failed(gather(study.path, study.settings[0]))
+    write_run(folder, "center", failure="diverged")
+    assert study.has_failed(gather(study.path, study.settings[0]))
+
+
+def test_it_says_how_an_interrupted_study_goes_on(planned):
+    assert planned().interrupted.startswith(
+        "Interrupted. Finished runs are kept; the same command, without --overwrite"
+    )
+
+
+def test_a_fault_in_a_loss_is_no_bad_input(planned, monkeypatch):
+    def broken(*sizes):
+        raise ValueError("invalid literal for int()")
+
+    monkeypatch.setattr(center, "sizes", broken)  # Called by its constructor.
+    with pytest.raises(ValueError, match="invalid literal") as fault:
+        planned()
+    assert not isinstance(fault.value, InputError)

@@ -1,0 +1,243 @@
+"""The pictures: of a run, of its training, of all losses side by side; and what draws them on anyone's own axes.
+
+import matplotlib.pyplot as plt
+from sklearn.datasets import load_digits
+from visualize import draw_tsne, tsne
+
+digits = load_digits()
+coordinates, divergence = tsne(digits.data)  # Or embeddings of your own, (n, d).
+figure, axes = plt.subplots()
+draw_tsne(axes, coordinates, digits.target, digits.target_names)
+figure.savefig("digits.png")
+"""
+
+import dataclasses
+import functools
+
+from scipy.spatial.distance import pdist
+
+from evaluation.geometry import NEIGHBORS
+from evaluation.tsne import tsne
+from lab.figures.class_means import class_means_figure
+from lab.figures.confusion import confusion_figure
+from lab.figures.distances import distances_figure, draw_distances
+from lab.figures.features import animation, comparison_features_figure, draw_features, features_figure, features_of
+from lab.figures.intervals import intervals_figure
+from lab.figures.maps import HOW_TO_READ, comparison_tsne_figure, draw_tsne, tsne_figure
+from lab.figures.mistakes import mistakes_figure
+from lab.figures.neighbors import neighbors_figure
+from lab.figures.roc import roc_figure
+from lab.figures.style import as_png, class_colors
+
+__all__ = [
+    "CAPTIONS",
+    "Picture",
+    "class_colors",
+    "comparison_pictures",
+    "draw_distances",
+    "draw_features",
+    "draw_tsne",
+    "run_pictures",
+    "training_pictures",
+    "tsne",
+]
+
+FILM_DPI = 80
+# What a comparison may have, in the order of the summary.
+CAPTIONS = {
+    "comparison_tsne.png": "t-SNE of the same test images under every loss",
+    "comparison_distances.png": "Distances between images of the same class and of different classes",
+    "comparison_scores.png": "Scores with their 95 % intervals",
+    "comparison_roc.png": (
+        "Verification ROC: pairs of the same class accepted over pairs of different classes accepted"
+    ),
+    "comparison_class_means.png": "Distances between the class means",
+    "comparison_features.png": "Two-dimensional embeddings of the test images under every loss",
+    "comparison_neighbors.png": "The same images and their nearest neighbours under every loss",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A picture: name and bytes of its file, and the epoch, from 1, that it shows the end of; None for the result."""
+
+    file: str
+    content: bytes
+    epoch: int | None = None
+
+
+def run_pictures(run):
+    """List of the `Picture`s of a `Run`; empty for one that failed."""
+    if run.failure:
+        return []
+    alone, heading = {run.settings.loss: run}, _heading(run)
+    judged, text = f"{heading}{run.protocol.judged}", functools.partial(run.protocol.text, run.scores)
+    labels, (right, neighbors) = run.arrays["test_labels"], _right(run)
+    wrong = int((run.arrays["test_predictions"] != labels).sum())
+    drawn = {
+        "tsne_test": _map(run, "test", f"{heading}, test images: {text('map_at_r')}"),
+        "tsne_train": _map(run, "train", f"{heading}, training images"),
+        "distances": distances_figure(f"{judged}: {text('eer')}", alone, named=False),
+        "roc": roc_figure(f"{judged}: {text('tar_at_far_1e-3')}", alone),
+        "neighbors": neighbors_figure(f"{judged}: {right} of {neighbors} neighbours of the same class", alone),
+        "confusion": confusion_figure(f"{heading}: {wrong:,} of {len(labels):,} test images wrong", run),
+    }
+    if wrong:
+        worst = f"{heading}: the {len(run.arrays['mistakes'])} worst of {wrong:,} mistakes"
+        drawn["mistakes"] = mistakes_figure(worst, run)
+    if run.settings.embedding_dim == 2:
+        title = f"{heading}, {run.protocol.known}: {text('nearest_mean')}"
+        drawn["features"] = features_figure(title, **features_of(run))
+    return [Picture(f"{name}.png", as_png(figure)) for name, figure in drawn.items()]
+
+
+def training_pictures(film, run):
+    """List of the `Picture`s of a `Film`: an animation, moments of it, and of a run that failed its flat end."""
+    if not film.frames:
+        return []
+    flat = run.settings.embedding_dim == 2
+    drawn = _flat_frames(film, run) if flat else _map_frames(film, run)
+    pngs = [as_png(figure, FILM_DPI) for figure in drawn]
+    name = f"{'features' if flat else 'tsne'}_over_training.png"
+    pictures = [Picture("training.gif", animation(pngs))]
+    pictures += [Picture(name, pngs[number], epoch=round(film.frames[number].epochs)) for number in film.ends]
+    if run.failure and flat:
+        pictures.append(Picture("features.png", as_png(_frame(film, run, film.frames[-1]))))
+    return pictures
+
+
+def comparison_pictures(results):
+    """List of the `Picture`s that compare the losses, each by one run; empty without a run that finished."""
+    which, shown = results.shown()
+    if not shown:
+        return []
+    losses = {name: run for name, run in shown.items() if run.role != "baseline"}
+    stamp, scored = f"{results.title}{which}", functools.partial(_range, results.protocol, losses)
+    apart = {name: pdist(run.arrays["class_means"]).min() for name, run in losses.items()}
+    nearest = f"distance of the nearest two classes {extremes(apart, '{:.2f}'.format)}"
+    right = extremes({name: _right(run)[0] for name, run in losses.items()}, str)
+    neighbors = f"neighbours of the same class {right} of {_right(next(iter(shown.values())))[1]}"
+    drawn = {
+        "tsne": comparison_tsne_figure(f"{stamp}: {scored('map_at_r')}", shown, _note(shown)),
+        "distances": distances_figure(f"{stamp}: {scored('eer')}", shown),
+        "roc": roc_figure(f"{stamp}: {scored('tar_at_far_1e-3')}", shown),
+        "class_means": class_means_figure(f"{stamp}: {nearest}", shown),
+        "neighbors": neighbors_figure(f"{stamp}: {neighbors}", shown),
+    }
+    if losses:
+        drawn["scores"] = intervals_figure(f"{results.title}: {_finding(results)}", results)
+    if losses and results.settings.embedding_dim == 2:
+        title = f"{stamp}, {results.protocol.known}: {scored('nearest_mean')}"
+        drawn["features"] = comparison_features_figure(title, losses)
+    return [Picture(f"comparison_{name}.png", as_png(figure)) for name, figure in drawn.items()]
+
+
+def extremes(values, text, better=1):
+    """The worst and the best of a dict of numbers by loss, in words; `better` is 1 if more is better, -1 if less is."""
+    if not values:
+        return "of raw pixels alone"
+    ranked = sorted(values, key=lambda name: better * values[name])
+    worst, best = ((name, text(values[name])) for name in (ranked[0], ranked[-1]))
+    if len(values) > 1 and worst[1] == best[1]:
+        return f"{best[1]} with every loss"
+    return " to ".join(f"{value} with {name}" for name, value in dict.fromkeys((worst, best)))
+
+
+def _range(protocol, runs, role):
+    """The worst and the best of a role's score, with their losses."""
+    score = protocol.role(role)
+    values = {name: run.scores[protocol.roles[role]] for name, run in runs.items()}
+    return f"{score.header} {extremes(values, score.text, score.better)}"
+
+
+def _finding(results):
+    """What the intervals tell, in words."""
+    found = {name: results.against_softmax(name) for name in results.protocol.headlines}
+    counts = [
+        f"{results.protocol.scores[name].title} {sum(c.distinguishable for c in others.values())} of {len(others)}"
+        for name, others in found.items()
+        if others
+    ]
+    if counts:
+        return f"losses that differ from softmax: {', '.join(counts)}"
+    if results.most_units < 2:
+        return f"scores of one {results.protocol.unit}, too few to tell a difference from chance"
+    return "without a comparison with softmax"
+
+
+def _heading(run):
+    settings = run.settings
+    return f"{'QUICK · ' if settings.quick else ''}{settings.name} on {settings.dataset}, {settings.unit}"
+
+
+def _right(run):
+    """How many of the neighbours shown are of the class of their image, and how many are shown."""
+    labels = run.arrays["strip_labels"]
+    return int((labels[:, 1:] == labels[:, :1]).sum()), labels[:, 1:].size
+
+
+def _map(run, part, title):
+    """The t-SNE map of test or training images."""
+    facts, tested = run.maps[part], part == "test"
+    caption = (
+        f"n {facts.n:,} · perplexity {facts.perplexity:g} · t-SNE seed {facts.seed} · {facts.trust}\n"
+        f"{f'× misclassified by {run.classifier}' if tested else ''}\n"
+        f"full space, all test images: {run.protocol.line(run.scores)}\n{run.protocol.map_note}"
+    )
+    return tsne_figure(
+        title,
+        caption=caption,
+        coordinates=run.arrays[f"tsne_{part}"],
+        labels=run.arrays[f"tsne_{part}_labels"],
+        class_names=run.class_names,
+        mistakes=run.arrays["tsne_mistakes"] if tested else None,
+    )
+
+
+def _note(runs):
+    """What the maps of some runs share."""
+    run = next(iter(runs.values()))
+    facts = run.maps["test"]
+    return (
+        f"{facts.n:,} test images, perplexity {facts.perplexity:g}, {facts.iterations:,} iterations, t-SNE seed "
+        f"{facts.seed}; embeddings L2-normalised. KL and the share of the {NEIGHBORS} nearest neighbours kept say how "
+        "faithful a panel is. The scores are measured on all test images in the full space: they decide, not the "
+        f"picture. {run.protocol.map_note}"
+    ).rstrip()
+
+
+def _map_frames(film, run):
+    """The map of some validation images at one moment after another."""
+    labels = film.split.labels
+    for number, (frame, coordinates) in enumerate(zip(film.frames, film.coordinates, strict=True)):
+        begun = "begun where the map before it ended" if number else "begun from a PCA of the pixels"
+        yield tsne_figure(
+            _moment(run, frame),
+            caption=f"n {len(labels):,} · perplexity {run.settings.perplexity:g} · {begun}",
+            note=HOW_TO_READ,
+            coordinates=coordinates,
+            labels=labels,
+            class_names=run.known_names,
+        )
+
+
+def _flat_frames(film, run):
+    """Two-dimensional embeddings at one moment after another, on one scale."""
+    half = 1.05 * abs(film.coordinates).max()
+    return (_frame(film, run, frame, half) for frame in film.frames)
+
+
+def _frame(film, run, frame, half=None):
+    return features_figure(
+        _moment(run, frame),
+        points=frame.embeddings,
+        labels=film.split.labels,
+        class_names=run.known_names,
+        directions=frame.directions,
+        centers=frame.centers,
+        half=half,
+    )
+
+
+def _moment(run, frame):
+    return f"{_heading(run)}: validation images after {frame.epochs:.3g} of {run.settings.epochs} epochs"
