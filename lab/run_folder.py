@@ -36,7 +36,7 @@ class RunFolder:
         """Reads the `Settings` the run was started with; None without a `config.json` of a run."""
         try:
             return Settings.from_dict(read_json(self.path / "config.json")["settings"])
-        except (AttributeError, KeyError, TypeError, ValueError):
+        except (KeyError, ValueError):
             return None
 
     def metrics(self):

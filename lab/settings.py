@@ -45,11 +45,11 @@ class Settings:
         Raises:
             ValueError: If these are no settings of a run.
         """
-        if values.keys() <= set(_OF_PIXELS):
-            values = {"loss": PIXELS, "seed": None, "epochs": 0} | values
         try:
+            if {*values} <= {*_OF_PIXELS}:
+                values = {"loss": PIXELS, "seed": None, "epochs": 0} | values
             settings = cls(**values)
-        except TypeError as error:  # Fields that are missing, or of a later version.
+        except TypeError as error:  # No dict; or fields that are missing, or of a later version.
             raise ValueError(str(error)) from error
         kinds = isinstance(settings.loss, str) and isinstance(settings.overrides, dict)
         if not kinds or settings.sweep not in (None, *settings.overrides):

@@ -161,3 +161,9 @@ def test_differences_are_in_the_order_of_names_with_both_values_and_without_what
     found = CENTER.differences(other)
     assert list(found.items()) == [("augment", (False, True)), ("sampler", ("balanced", "shuffle")), ("seed", (0, 1))]
     assert CENTER.differences(other, ("seed", "augment")) == {"sampler": ("balanced", "shuffle")}
+
+
+@pytest.mark.parametrize("values", [None, [], "center", 3])
+def test_what_is_no_dict_is_no_settings(values):
+    with pytest.raises(ValueError, match=r"iterable|unsupported|mapping"):
+        Settings.from_dict(values)
