@@ -142,8 +142,11 @@ def test_the_table_of_runs_has_a_line_for_every_loss_and_no_empty_cell(page, add
 def test_means_over_seeds_have_a_chart_per_curve_and_a_line_per_loss(page, address):
     page.goto(f"{address}#custom_scalars")
     charts = page.locator("tf-custom-scalar-margin-chart-card")
-    charts.first.locator("path.line").nth(len(LOSSES) - 1).wait_for(state="attached")
-    assert charts.count() == page.get_by_text(f"Matches ({len(LOSSES)})").count() == 5
+    matches = page.get_by_text(f"Matches ({len(LOSSES)})")
+    for number in range(5):  # Each chart asks for its lines itself.
+        charts.nth(number).locator("path.line").nth(len(LOSSES) - 1).wait_for(state="attached")
+        matches.nth(number).wait_for(state="attached")
+    assert charts.count() == matches.count() == 5
 
 
 def test_pictures_are_shown(page, address):
