@@ -200,6 +200,8 @@ class MetricModel(keras.Model):
         """The weighted sum of the terms on a batch of labels `y` and embeddings `y_pred`."""
         if sample_weight is not None:
             raise ValueError("MetricModel takes no sample weights: a pair has two samples.")
+        if self.loss is not None:
+            raise ValueError("MetricModel takes no loss in `compile`: its terms are its losses.")
         total = sum(ops.sum(penalty) for penalty in self.losses)  # Regularizers of the embedder, if any.
         for name, loss in self.terms.items():
             value = loss(y, y_pred, training=training)

@@ -8,11 +8,12 @@ from keras import ops
 from .angular import own_class, with_own_class
 from .arguments import number, sizes, whole_number
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import cosines, cross_entropy, lengths
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class ASoftmax(keras.Layer):
+class ASoftmax(LossLayer):
     """Softmax with normalised class weights and a multiplied target angle.
 
         Z_ij = |x_i| cos(t_ij)                                                for j != y_i
@@ -31,7 +32,7 @@ class ASoftmax(keras.Layer):
 
     and t is a weight, saved with the model. The authors' minimum of 5 never turns the margin
     fully on. Sensible for ten classes: margin 4 with a minimum of 5, or 2 with a minimum of 0.
-    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

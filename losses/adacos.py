@@ -28,7 +28,7 @@ class AdaCos(CosineClassifier):
     With ten classes it settles near 2 (no scale can be set where the mean is 1 or less, and
     the step is then skipped). In two or three dimensions some other class weight is always
     near, and as long as the median angle is above 45 degrees the rule multiplies the scale
-    step by step: it ends at 100. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    step by step: it ends at 100. Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes, at least 3; labels are integers in `[0, num_classes)`.

@@ -7,12 +7,13 @@ from keras import ops
 
 from .arguments import positive, sizes
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import cosines, cross_entropy
 
 GRADIENTS = ("exact", "detached")
 
 
-class CosineClassifier(keras.Layer):
+class CosineClassifier(LossLayer):
     """Cross-entropy of `scale` times the cosines between embeddings and class weights.
 
     Base of the losses with a margin: most override `target_cosines` alone. The class weights

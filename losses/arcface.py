@@ -32,7 +32,7 @@ class ArcFace(CosineClassifier):
     needed. The authors' current code differentiates the target's cosine without its margin:
     `margin_gradient="detached"`. The paper uses scale 64 on tens of thousands of identities.
     Sensible for ten classes: scale 10 to 30, margin 0.3 to 0.5; up to 0.3 in two dimensions.
-    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

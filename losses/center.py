@@ -6,10 +6,11 @@ from keras import ops
 from .arguments import number, sizes
 from .centers import damped_mean
 from .labels import class_ids
+from .layer import LossLayer
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class CenterLoss(keras.Layer):
+class CenterLoss(LossLayer):
     """Half the mean squared distance of each embedding to the center of its class.
 
         L = 1 / (2 B) * sum_i ||x_i - c_{y_i}||^2
@@ -22,7 +23,7 @@ class CenterLoss(keras.Layer):
 
     with `n_j` the number of samples of class j in the batch: at most the way to their mean,
     so it never diverges. Alone, this loss is minimised by mapping every image to one point:
-    add a softmax term. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    add a softmax term. Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -5,12 +5,13 @@ from keras import ops
 
 from .arguments import flag, number
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import l2_normalize, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class ContrastiveLoss(keras.Layer):
+class ContrastiveLoss(LossLayer):
     """Pulls samples of a class together, pushes others a margin apart.
 
         l_ij = D_ij^2 / 2                     for y_i = y_j
@@ -20,7 +21,9 @@ class ContrastiveLoss(keras.Layer):
     D is the plain distance. The paper draws pairs; here every pair of the batch counts once.
     In a batch of ten classes most pairs are negative: `balanced` adds the mean over the
     positive pairs and the mean over the negative pairs instead. Holds no state: it also works
-    as `model.compile(loss=ContrastiveLoss())`. Needs batches with several samples of each class.
+    as `model.compile(loss=ContrastiveLoss())`. A batch without two samples of a class only
+    pushes apart: shuffled, B samples of C classes have about `B (B - 1) / (2 C)` positive
+    pairs.
 
     Args:
         margin: Non-negative, a plain distance (on the unit sphere distances lie in `[0, 2]`).

@@ -5,10 +5,11 @@ from keras import ops
 
 from .arguments import positive, sizes
 from .labels import class_ids
+from .layer import LossLayer
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class ContrastiveCenterLoss(keras.Layer):
+class ContrastiveCenterLoss(LossLayer):
     """Squared distance to the own center over the sum of those to the others.
 
         L = 1 / (2 B) * sum_i ||x_i - c_{y_i}||^2 / (sum_{j != y_i} ||x_i - c_j||^2 + delta)
@@ -17,8 +18,8 @@ class ContrastiveCenterLoss(keras.Layer):
     its centers are not trained.) The centers start at N(0, 1) and are trained with the
     network: keep weight decay off them. Under Adam their step does not depend on the weight
     of this term. Alone, this loss can be lowered by moving the
-    centers apart: add a softmax term. Holds state: use it in a `MetricModel`, not in
-    `compile(loss=...)`.
+    centers apart: add a softmax term. Holds state: use it in a `MetricModel`;
+    `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -16,8 +16,8 @@ class CosFace(CosineClassifier):
     The margin acts before the scale. The papers use scale 64 (30) on tens of thousands of
     identities; ten classes saturate there. Sensible for ten classes: scale 10 to 30, margin
     0.2 to 0.5. In two dimensions the ten weights leave a cosine gap of `1 - cos(2 pi / 10)`
-    = 0.19 at most: no larger margin can be satisfied. Holds state: use it in a `MetricModel`,
-    not in `compile(loss=...)`.
+    = 0.19 at most: no larger margin can be satisfied. Holds state: use it in a `MetricModel`;
+    `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

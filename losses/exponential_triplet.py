@@ -8,6 +8,7 @@ from keras import ops
 from .arguments import flag, number, one_of, positive, whole_number
 from .centers import damped_mean
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import l2_normalize, lengths, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
 
@@ -43,7 +44,7 @@ def bounded(embeddings, embedding_norm, scale, detach_norm):
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class ExponentialTripletLoss(keras.Layer):
+class ExponentialTripletLoss(LossLayer):
     """Logarithmic barriers on the mean violation of the hardest pairs.
 
         C_n = overlap / num_classes
@@ -55,8 +56,9 @@ class ExponentialTripletLoss(keras.Layer):
     As in the reference implementation the logarithm is taken of the means, not in each pair
     as in the authors' slides. Its published grids have overlaps of 0, 40 and 80 with ten
     classes: `C_n >= 1` switches the attraction off, and is refused here. Every sample is an
-    anchor, where the reference has an option for every third. Holds no state. Needs batches
-    with several samples of each class.
+    anchor, where the reference has an option for every third. Holds no state. A batch needs
+    two samples of a class and one of another, else it only pushes, or only pulls: shuffled, B
+    samples of C classes have about `B (B - 1) / (2 C)` positive pairs.
 
     Args:
         num_classes: Number of classes.
@@ -140,7 +142,7 @@ class ExponentialTripletLoss(keras.Layer):
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class ExponentialCenterLoss(keras.Layer):
+class ExponentialCenterLoss(LossLayer):
     """The center term of the exponential triplet loss: a hinge on the distance to the own center.
 
         "slides":  L = mean_i max(0, ||e_i - c_{y_i}||^2 - C_n / 2)
@@ -148,8 +150,9 @@ class ExponentialCenterLoss(keras.Layer):
 
     with `e` the embeddings in their ball, `C_n` and `p_a` as in `ExponentialTripletLoss`.
     The reference implementation computes centers, but its term does not use them: `"code"`
-    is kept for comparison, and has no centers. In `"slides"` they follow the rule of
-    `CenterLoss`: it holds state, so use it in a `MetricModel`, not in `compile(loss=...)`.
+    is kept for comparison, has no centers, and is 0 for a batch without two samples of a
+    class. In `"slides"` they follow the rule of `CenterLoss`: it holds state, so use it in a
+    `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

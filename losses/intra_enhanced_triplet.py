@@ -19,8 +19,9 @@ class IntraEnhancedTripletLoss(TripletLoss):
     `TripletLoss`, on squared distances. The reference implementation sums the second part
     over its batch of 400, which then dominates: multiply `intra_weight` by the batch size to
     have the same. It also needs batches sorted by class; here any order will do. Holds no
-    state: it also works as `model.compile(loss=IntraEnhancedTripletLoss())`. Needs batches
-    with several samples of each class.
+    state: it also works as `model.compile(loss=IntraEnhancedTripletLoss())`. A batch needs
+    two samples of a class and one of another, else there are no triplets: shuffled, B samples
+    of C classes have about `B (B - 1) / (2 C)` positive pairs.
 
     Args:
         margin: Of the triplets; non-negative, a squared distance (in `[0, 4]` on the unit sphere).

@@ -17,7 +17,7 @@ class L2Softmax(Softmax):
 
     The scale (alpha in the paper) is fixed; the paper also learns it. To reach a probability
     p it must be at least `log(p (C - 2) / (1 - p))`: 4.3 for 0.9 and ten classes, 6.7 for 0.99.
-    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -16,8 +16,8 @@ class LargeMarginSoftmax(ASoftmax):
     with psi, lambda and the loss as in `ASoftmax`, which came later and normalises the
     weights. The authors anneal lambda over the 20,000 steps of their MNIST example
     (`gamma` 2.5e-5); the default here reaches 0 within the 1,300 steps of six epochs.
-    Sensible for ten classes: margin 2 to 4. Holds state: use it in a `MetricModel`, not in
-    `compile(loss=...)`.
+    Sensible for ten classes: margin 2 to 4. Holds state: use it in a `MetricModel`;
+    `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -5,12 +5,13 @@ from keras import ops
 
 from .arguments import number
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class LiftedStructureLoss(keras.Layer):
+class LiftedStructureLoss(LossLayer):
     """A positive pair is nearer than the negatives of either sample, by a margin.
 
         J_ij = log(sum_{k in N(i)} exp(margin - D_ik) + sum_{l in N(j)} exp(margin - D_jl)) + D_ij
@@ -18,8 +19,9 @@ class LiftedStructureLoss(keras.Layer):
 
     with `N(i)` the samples of other classes and D the plain distance of embeddings that are
     not normalised: the smooth bound of the paper, which it trains with. Holds no state: it
-    also works as `model.compile(loss=LiftedStructureLoss())`. Needs batches with several
-    samples of each class.
+    also works as `model.compile(loss=LiftedStructureLoss())`. A batch needs two samples of a
+    class and one of another, else it gives 0 and teaches nothing: shuffled, B samples of C
+    classes have about `B (B - 1) / (2 C)` positive pairs.
 
     Args:
         margin: Non-negative, a plain distance.

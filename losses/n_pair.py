@@ -5,12 +5,13 @@ from keras import ops
 
 from .arguments import number
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over
 from .pairwise import pair_masks
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class NPairLoss(keras.Layer):
+class NPairLoss(LossLayer):
     """Softmax of a positive pair against one negative of every other class.
 
         l_ap = log(1 + sum_{j != y_a} mean_{n: y_n = j} exp(x_a . x_n - x_a . x_p))
@@ -18,10 +19,11 @@ class NPairLoss(keras.Layer):
 
     The paper's batch holds two samples of each class: an anchor, and a positive that is the
     other anchors' negative. Here a class may have more, and takes either part: the mean
-    stands for the one negative drawn from it, so that the value does not depend on the
-    number of samples a class has. Embeddings are not normalised; `l2_weight` keeps them
-    short. Holds no state: it also works as `model.compile(loss=NPairLoss())`. Needs batches
-    with several samples of each class.
+    stands for the one negative drawn from it, so that the value does not depend on the number
+    of samples a class has. Embeddings are not normalised; `l2_weight` keeps them short. Holds
+    no state: it also works as `model.compile(loss=NPairLoss())`. A batch needs two samples of
+    a class and one of another, else it teaches nothing, and without the two it gives 0:
+    shuffled, B samples of C classes have about `B (B - 1) / (2 C)` positive pairs.
 
     Args:
         l2_weight: Weight of the squared lengths; non-negative, 0.002 to 0.02 in public code.

@@ -18,7 +18,7 @@ class NormalizedSoftmax(CosineClassifier):
     `log(1 + (C - 1) exp(-scale C / (C - 1)))`: for ten classes a scale of 1 leaves 1.38, 5
     leaves 0.03. The smaller the scale, the longer it pulls on what is already classified
     well: on validation images of MNIST and Fashion-MNIST 5 was better than 10, 20, 40 and
-    80. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    80. Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

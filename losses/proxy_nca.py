@@ -6,11 +6,12 @@ from keras import ops
 from .angular import own_class
 from .arguments import flag, positive, sizes
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import cosines, cross_entropy, log_sum_exp
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class ProxyNCALoss(keras.Layer):
+class ProxyNCALoss(LossLayer):
     """Softmax over the negative squared distances to normalised class proxies.
 
         D_ij = scale * ||x_i / |x_i| - p_j / |p_j| ||^2
@@ -20,7 +21,7 @@ class ProxyNCALoss(keras.Layer):
     then be negative. The libraries in use today include it, and so does the default. The
     paper has scale 1, which hardly separates; later work 9 to 32. The proxies are trained
     with the network and at its learning rate; others give them 10 times a rate much smaller
-    than the one used here. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    than the one used here. Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -5,11 +5,12 @@ from keras import ops
 
 from .arguments import number, positive
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import lengths
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class RingLoss(keras.Layer):
+class RingLoss(LossLayer):
     """Half the mean squared difference of each length from a learned radius.
 
         L = 1 / (2 B) * sum_i (|x_i| - radius)^2
@@ -22,7 +23,7 @@ class RingLoss(keras.Layer):
     The paper trains it with the network and starts it at the mean length in the first batch.
     Under Adam it would move by the learning rate in each step, however far the lengths are.
     The loss does not look at the labels: add a softmax term, with a weight of 0.01 or so.
-    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         radius: Initial radius, above 0, in units of the embedding.

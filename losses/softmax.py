@@ -5,18 +5,19 @@ from keras import ops
 
 from .arguments import sizes
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import cross_entropy
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class Softmax(keras.Layer):
+class Softmax(LossLayer):
     """Cross-entropy of a linear classifier on the embeddings.
 
         Z = X W^T + b
         L = 1 / B * sum_i (log sum_j exp(Z_ij) - Z_{i, y_i})
 
     The class weights `W` (glorot uniform) and the bias `b` (zeros) are trained with the network.
-    Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -24,8 +24,8 @@ class SphereFaceR(CosineClassifier):
     `v1` has no slope beyond `t = pi / margin`, so that the worst samples would not be pulled:
     as in the paper the gradient is by default that of the cosine without margin. The
     embeddings are normalised (the paper's hard variant). The paper uses scale 30; ten
-    classes want 10 to 30 and a margin of 1.2 to 2. Holds state: use it in a `MetricModel`,
-    not in `compile(loss=...)`.
+    classes want 10 to 30 and a margin of 1.2 to 2. Holds state: use it in a `MetricModel`;
+    `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -16,8 +16,8 @@ class SubCenterArcFace(ArcFace):
 
     Only the nearest sub-center of a class gets gradient, so that some may never be used. The
     paper uses scale 64 and margin 0.5; ten classes want less of both. The class weights have
-    shape `(num_classes, sub_centers, embedding_dim)`. Holds state: use it in a `MetricModel`,
-    not in `compile(loss=...)`.
+    shape `(num_classes, sub_centers, embedding_dim)`. Holds state: use it in a `MetricModel`;
+    `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -5,12 +5,13 @@ from keras import ops
 
 from .arguments import positive
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over
 from .pairwise import pair_cosines, pair_masks
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class SupervisedContrastiveLoss(keras.Layer):
+class SupervisedContrastiveLoss(LossLayer):
     """Softmax over the batch, in which all samples of the own class are targets.
 
         s_ij = cos(x_i, x_j) / temperature
@@ -19,8 +20,9 @@ class SupervisedContrastiveLoss(keras.Layer):
 
     with `P(i)` the other samples of the class of i: the paper's "out" form. It has two
     augmented views of each image; here batches hold several images of each class instead.
-    Holds no state: it also works as `model.compile(loss=SupervisedContrastiveLoss())`. Needs
-    batches with several samples of each class.
+    Holds no state: it also works as `model.compile(loss=SupervisedContrastiveLoss())`. A
+    batch needs two samples of a class, else it gives 0 and teaches nothing: shuffled, B
+    samples of C classes have about `B (B - 1) / (2 C)` positive pairs.
 
     Args:
         temperature: Above 0; 0.05 to 0.5.

@@ -7,6 +7,7 @@ from keras import ops
 
 from .arguments import flag, number, one_of
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import anchors_with_both, pair_masks, squared_distances
 
@@ -18,7 +19,7 @@ DISTANCES = ("squared", "euclidean")
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class TripletLoss(keras.Layer):
+class TripletLoss(LossLayer):
     """An anchor is nearer to its positive than to a negative, by a margin.
 
         l(a, p, n) = max(0, D_ap - D_an + margin),     or log(1 + exp(D_ap - D_an)) with a soft margin
@@ -36,7 +37,9 @@ class TripletLoss(keras.Layer):
 
     FaceNet takes squared distances on the unit sphere with margin 0.2 (the default); Hermans
     et al. plain distances, not normalised, with a soft margin. Holds no state: it also works
-    as `model.compile(loss=TripletLoss())`. Needs batches with several samples of each class.
+    as `model.compile(loss=TripletLoss())`. A batch needs two samples of a class and one of
+    another, else it gives 0 and teaches nothing: shuffled, B samples of C classes have about
+    `B (B - 1) / (2 C)` positive pairs.
 
     Args:
         margin: Non-negative, in units of the distance (on the unit sphere squared distances

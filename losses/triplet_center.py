@@ -6,11 +6,12 @@ from keras import ops
 from .arguments import number, sizes
 from .centers import damped_mean
 from .labels import class_ids
+from .layer import LossLayer
 from .numerics import BIG
 
 
 @keras.saving.register_keras_serializable(package="losses")
-class TripletCenterLoss(keras.Layer):
+class TripletCenterLoss(LossLayer):
     """Hinge between the own center and the nearest center of another class.
 
         D(x, c) = ||x - c||^2 / 2
@@ -24,7 +25,7 @@ class TripletCenterLoss(keras.Layer):
         c_j += center_rate * (sum_{own} (x_i - c_j) / (1 + n_own) - sum_{nearest} (x_i - c_j) / (1 + n_nearest)).
 
     A sample whose hinge is satisfied moves nothing. Centers start at N(0, 1): equal centers
-    would push nowhere. Holds state: use it in a `MetricModel`, not in `compile(loss=...)`.
+    would push nowhere. Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

@@ -188,6 +188,14 @@ def test_sample_weights_are_refused():
         model.fit(np.zeros((4, 2)), np.zeros(4, int), sample_weight=np.ones(4), verbose=0)
 
 
+def test_a_loss_in_compile_is_refused():
+    """It would be left out without a word."""
+    model = linear_model({"softmax": (1.0, Softmax(3, 2))})
+    model.compile("sgd", loss=TripletLoss(), jit_compile=False)
+    with pytest.raises(ValueError, match="its terms"):
+        model.fit(np.zeros((4, 2)), np.zeros(4, int), verbose=0)
+
+
 def test_a_head_that_is_not_trained_is_no_classifier():
     terms = {"softmax": (0.0, Softmax(3, 2)), "center": (1.0, CenterLoss(3, 2))}
     assert linear_model(terms).classifier is None

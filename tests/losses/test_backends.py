@@ -13,6 +13,7 @@ from support.gradients import value_and_gradient, weight_gradient
 
 from losses import LOSSES
 from tests.losses.test_every_loss import CLASSES, VARIANTS, batch, make, small_model
+from tests.losses.test_in_a_model import refused
 
 pytestmark = [pytest.mark.xdist_group("backends"), pytest.mark.slow]  # They share what takes long to make.
 OTHERS = [backend for backend in ("tensorflow", "jax", "torch") if backend != keras.backend.backend()]
@@ -43,6 +44,7 @@ def outcome(variant):
     for weight in loss.trainable_weights:
         found[f"gradient of {weight.name}"] = weight_gradient(loss, weight, labels, embeddings)
     loss(labels, embeddings, training=True)
+    found["refused by compile"] = np.array(refused(loss))
     return found | {f"{weight.name} after": to_numpy(weight) for weight in loss.weights}
 
 
@@ -132,3 +134,21 @@ def test_training_lowers_the_loss(name, here):
 @pytest.mark.parametrize("name", LOSSES)
 def test_training_takes_the_same_course_on_every_backend(name, here, there):
     np.testing.assert_allclose(there[f"history of {name}"], here[f"history of {name}"], rtol=1e-3)
+
+
+ONE_GRAPH = """
+import sys
+sys.path[:0] = {path!r}
+import torch
+from losses import ArcFace
+from tests.losses.test_every_loss import STATE, batch
+labels, embeddings = map(torch.as_tensor, batch())
+loss = ArcFace(*STATE)
+whole = torch.compile(loss, fullgraph=True, backend="eager")
+torch.testing.assert_close(whole(labels, embeddings), loss(labels, embeddings))
+"""
+
+
+def test_pytorch_compiles_a_loss_with_state_as_one_graph(request):
+    script = ONE_GRAPH.format(path=[str(request.config.rootpath / folder) for folder in ("", "tests")])
+    subprocess.run([sys.executable, "-c", script], env=os.environ | FRUGAL | {"KERAS_BACKEND": "torch"}, check=True)

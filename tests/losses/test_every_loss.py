@@ -1,5 +1,6 @@
 """What every loss promises, for every entry of the registry and for every variant of its losses."""
 
+import inspect
 import json
 import random
 import subprocess
@@ -80,6 +81,14 @@ def make(variant, **options):
     return loss(*arguments, **options)
 
 
+def test_every_loss_of_the_package_and_of_the_registry_is_among_the_variants():
+    exported = {loss for loss in vars(losses).values() if inspect.isclass(loss) and issubclass(loss, keras.Layer)}
+    registered = {loss for recipe in LOSSES.values() for _, loss in recipe.terms.values()}
+    assert {loss for loss, *_ in VARIANTS.values()} == exported | registered
+    assert {loss.__name__ for loss in exported} == set(losses.__all__) - {"LOSSES", "Recipe"}
+
+
+HOLDING_STATE = [variant for variant in VARIANTS if make(variant).weights]
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 every_name = pytest.mark.parametrize("name", LOSSES)
 with_xla = pytest.mark.skipif(keras.backend.backend() == "torch", reason="XLA compiles TensorFlow and JAX only")
@@ -229,6 +238,80 @@ def test_maths_is_float32_under_mixed_bfloat16(variant):
     value = loss(labels, embeddings)
     assert keras.backend.standardize_dtype(value.dtype) == "float32"
     assert float(value) == pytest.approx(float(plain(labels, keras.ops.cast(embeddings, "float32"))), rel=1e-6)
+
+
+@every_variant
+def test_a_stateless_call_in_training_gives_the_value_and_the_next_state_and_changes_nothing(variant):
+    labels, embeddings = batch()
+    labels, embeddings = to_tensor(labels), keras.ops.cast(embeddings, "bfloat16")
+    loss = make(variant)
+    state = [weight.value for weight in loss.trainable_variables], [w.value for w in loss.non_trainable_variables]
+    before = loss.get_weights()
+    value, following = loss.stateless_call(*state, labels, embeddings, training=True)
+    for weight, old in zip(loss.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, old)
+    assert keras.backend.standardize_dtype(value.dtype) == "float32"
+    assert float(value) == float(loss(labels, embeddings, training=True))
+    for found, weight in zip(following, loss.non_trainable_variables, strict=True):
+        np.testing.assert_array_equal(to_numpy(found), to_numpy(weight))
+
+
+if keras.backend.backend() == "jax":  # Its own transformations.
+
+    @pytest.mark.parametrize("variant", HOLDING_STATE)
+    def test_jax_differentiates_and_compiles_a_stateless_call(variant):
+        import jax
+
+        labels, embeddings = batch()
+        embeddings = embeddings.astype("float32")
+        loss = make(variant)
+        trainable, others = ([w.value for w in ws] for ws in (loss.trainable_variables, loss.non_trainable_variables))
+
+        def value_and_next(embeddings, trainable, others, labels):
+            return loss.stateless_call(trainable, others, labels, embeddings, training=True)
+
+        step = jax.jit(jax.value_and_grad(value_and_next, argnums=(0, 1), has_aux=True))
+        (value, following), (gradient, slopes) = step(embeddings, trainable, others, labels)
+        expected_value, *expected = training_step(loss, labels, embeddings)
+        np.testing.assert_allclose(value, expected_value, rtol=1e-4)
+        gradients = [gradient, *slopes]
+        for found, array in zip(gradients, expected[: len(gradients)], strict=True):
+            np.testing.assert_allclose(found, array, rtol=1e-4, atol=1e-5)
+        loss(labels, embeddings, training=True)
+        for found, weight in zip(following, loss.non_trainable_variables, strict=True):
+            np.testing.assert_allclose(found, to_numpy(weight), rtol=1e-4, atol=1e-5)
+
+
+NOTHING_TO_LEARN = {
+    "no two of a class": ([0, 1, 2, 3], [losses.SupervisedContrastiveLoss, losses.NPairLoss]),
+    "one class": ([2, 2, 2, 2], []),
+}
+BOTH_NEEDED = [losses.TripletLoss, losses.LiftedStructureLoss, losses.MultiSimilarityLoss, losses.CircleLoss]
+
+
+@pytest.mark.parametrize("case", NOTHING_TO_LEARN)
+def test_a_batch_without_the_pairs_that_a_loss_needs_gives_0_and_gradient_0(case):
+    labels, more = NOTHING_TO_LEARN[case]
+    _, embeddings = batch(size=4)
+    for variant, (loss, *_) in VARIANTS.items():
+        if loss in BOTH_NEEDED + more:
+            value, gradient = value_and_gradient(make(variant), labels, embeddings.astype("float32"))
+            assert value == 0, variant
+            assert np.abs(gradient).max() == 0, variant
+
+
+def test_a_batch_without_two_of_a_class_leaves_contrastive_and_exponential_triplet_loss_pushing():
+    labels, embeddings = np.arange(4), 0.1 * batch(size=4)[1].astype("float32")
+    for loss in (losses.ContrastiveLoss(normalize=False), losses.ExponentialTripletLoss(4)):
+        _, gradient = value_and_gradient(loss, labels, embeddings)
+        assert (gradient * (embeddings - embeddings.mean(0))).sum() < 0  # Downhill they move apart.
+
+
+@pytest.mark.parametrize(
+    "loss", dict.fromkeys(loss for loss, *_ in VARIANTS.values() if "pair_masks" in inspect.getsource(loss))
+)
+def test_the_documentation_of_a_loss_of_pairs_says_what_a_batch_needs(loss):
+    assert "two samples of a class" in " ".join(loss.__doc__.split())
 
 
 @with_xla

@@ -32,3 +32,11 @@ def test_masks_hold_pairs_of_different_samples():
     positives, negatives = pairwise.pair_masks(ops.convert_to_tensor([3, 5, 3]))
     np.testing.assert_array_equal(to_numpy(positives), [[0, 0, 1], [0, 0, 0], [1, 0, 0]])
     np.testing.assert_array_equal(to_numpy(negatives), [[0, 1, 0], [1, 0, 1], [0, 1, 0]])
+
+
+def test_a_shuffled_batch_has_as_many_positive_pairs_as_the_losses_say():
+    """`B (B - 1) / (2 C)` in the mean over many batches: 3.6 for 9 samples of 10 classes."""
+    rng = np.random.default_rng(0)
+    batches = [ops.convert_to_tensor(rng.integers(0, 10, 9)) for _ in range(400)]
+    pairs = [to_numpy(pairwise.pair_masks(labels)[0]).sum() / 2 for labels in batches]
+    assert np.mean(pairs) == pytest.approx(3.6, abs=3 * np.std(pairs) / 20)
