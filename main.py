@@ -1,8 +1,11 @@
 """Trains one network under several losses and shows what each does to the embedding: see README.md."""
 
+from lab.flags import make_parser
 from lab.startup import hidden_start_up_noise
 
-with hidden_start_up_noise():
+if __name__ == "__main__":
+    make_parser().parse_args()  # Answers --help, --version and a wrong flag before what takes long.
+with hidden_start_up_noise("Loading TensorFlow ..."):
     from data import hold_out, load_dataset
     from lab.film import Film
     from lab.health import Health
@@ -33,12 +36,10 @@ def main(arguments=None):
 
 def run_study(options, data, log):
     """Every loss on every split and seed that is not done yet, then all of them side by side."""
-    splits = {split: hold_out(data, classes) for split, classes in options.unseen.items()}
-    study = plan(options, splits, log)  # All is checked, nothing trained.
-    with log.following(study.runs, study.batches, study.interrupted):
+    study = plan(options, {split: hold_out(data, out) for split, out in options.unseen.items()}, log)  # All is checked.
+    with log.following(study.estimate(), study.interrupted):
         for split, known in study.unfinished().items():
-            baseline, folder = study.baseline(split)
-            pixels = folder.load() if baseline in study.done else run_pixels(baseline, known, folder, log)
+            pixels = study.pixels(split) or run_pixels(*study.baseline(split), known, log)
             for settings in study.pending(split):
                 run_loss(settings, known, pixels.selection(), study.folder(settings), log)
                 log.tables(gather(study.path, settings), CAPTIONS)
@@ -47,14 +48,13 @@ def run_study(options, data, log):
     log.status = log.status or int(study.has_failed(results))
 
 
-def run_pixels(settings, data, folder, log):
+def run_pixels(settings, folder, data, log):
     """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
     folder.start(settings, log.command)
     log.begin(settings.title)
     run = measure_pixels(data, settings, log.stage)
     folder.save(run.timed(*log.times()))
-    log.end(run)
-    return run
+    return log.end(run)
 
 
 def run_loss(settings, data, shown, folder, log):

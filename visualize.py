@@ -14,8 +14,6 @@ figure.savefig("digits.png")
 import dataclasses
 import functools
 
-from scipy.spatial.distance import pdist
-
 from evaluation.geometry import NEIGHBORS
 from evaluation.tsne import tsne
 from lab.figures.class_means import class_means_figure
@@ -23,11 +21,11 @@ from lab.figures.confusion import confusion_figure
 from lab.figures.distances import distances_figure, draw_distances
 from lab.figures.features import animation, comparison_features_figure, draw_features, features_figure, features_of
 from lab.figures.intervals import intervals_figure
-from lab.figures.maps import HOW_TO_READ, comparison_tsne_figure, draw_tsne, tsne_figure
+from lab.figures.maps import COLOR, HOW_TO_READ, comparison_tsne_figure, draw_tsne, tsne_figure
 from lab.figures.mistakes import mistakes_figure
-from lab.figures.neighbors import neighbors_figure
+from lab.figures.neighbors import neighbors_pages
 from lab.figures.roc import roc_figure
-from lab.figures.style import as_png, class_colors
+from lab.figures.style import as_png, class_colors, colors_of, known_colors_of
 
 __all__ = [
     "CAPTIONS",
@@ -45,15 +43,13 @@ __all__ = [
 FILM_DPI = 80
 # What a comparison may have, in the order of the summary.
 CAPTIONS = {
-    "comparison_tsne.png": "t-SNE of the same test images under every loss",
+    "comparison_tsne.png": "t-SNE of the same test images",
     "comparison_distances.png": "Distances between images of the same class and of different classes",
-    "comparison_scores.png": "Scores with their 95 % intervals",
-    "comparison_roc.png": (
-        "Verification ROC: pairs of the same class accepted over pairs of different classes accepted"
-    ),
+    "comparison_scores.png": "Scores of every loss",
+    "comparison_roc.png": "Verification ROC, pairs of the same class accepted over pairs of different classes accepted",
     "comparison_class_means.png": "Distances between the class means",
-    "comparison_features.png": "Two-dimensional embeddings of the test images under every loss",
-    "comparison_neighbors.png": "The same images and their nearest neighbours under every loss",
+    "comparison_features.png": "Two-dimensional embeddings as they are",
+    "comparison_neighbors.png": "The same images and their nearest neighbours",
 }
 
 
@@ -72,14 +68,13 @@ def run_pictures(run):
         return []
     alone, heading = {run.settings.loss: run}, _heading(run)
     judged, text = f"{heading}{run.protocol.judged}", functools.partial(run.protocol.text, run.scores)
-    labels, (right, neighbors) = run.arrays["test_labels"], _right(run)
+    labels, alike = run.arrays["test_labels"], "{} of {}".format(*_right(run))
     wrong = int((run.arrays["test_predictions"] != labels).sum())
-    drawn = {
-        "tsne_test": _map(run, "test", f"{heading}, test images: {text('map_at_r')}"),
-        "tsne_train": _map(run, "train", f"{heading}, training images"),
+    titles = {"test": f"{heading}, test images: {text('map_at_r')}", "train": f"{heading}, training images"}
+    drawn = {f"tsne_{part}": _map(run, part, titles[part]) for part in run.maps} | {
         "distances": distances_figure(f"{judged}: {text('eer')}", alone, named=False),
         "roc": roc_figure(f"{judged}: {text('tar_at_far_1e-3')}", alone),
-        "neighbors": neighbors_figure(f"{judged}: {right} of {neighbors} neighbours of the same class", alone),
+        **_numbered("neighbors", neighbors_pages(f"{judged}: {alike} neighbours of the same class", alone)),
         "confusion": confusion_figure(f"{heading}: {wrong:,} of {len(labels):,} test images wrong", run),
     }
     if wrong:
@@ -99,7 +94,7 @@ def training_pictures(film, run):
     drawn = _flat_frames(film, run) if flat else _map_frames(film, run)
     pngs = [as_png(figure, FILM_DPI) for figure in drawn]
     name = f"{'features' if flat else 'tsne'}_over_training.png"
-    pictures = [Picture("training.gif", animation(pngs))]
+    pictures = [Picture("training.gif", animation(pngs, smooth=flat))]
     pictures += [Picture(name, pngs[number], epoch=round(film.frames[number].epochs)) for number in film.ends]
     if run.failure and flat:
         pictures.append(Picture("features.png", as_png(_frame(film, run, film.frames[-1]))))
@@ -112,42 +107,28 @@ def comparison_pictures(results):
     if not shown:
         return []
     losses = {name: run for name, run in shown.items() if run.role != "baseline"}
-    stamp, scored = f"{results.title}{which}", functools.partial(_range, results.protocol, losses)
-    apart = {name: pdist(run.arrays["class_means"]).min() for name, run in losses.items()}
-    nearest = f"distance of the nearest two classes {extremes(apart, '{:.2f}'.format)}"
-    right = extremes({name: _right(run)[0] for name, run in losses.items()}, str)
-    neighbors = f"neighbours of the same class {right} of {_right(next(iter(shown.values())))[1]}"
+    stamp = f"{results.title}{which}"
+    judged = f"{stamp}{results.protocol.judged}"
     drawn = {
-        "tsne": comparison_tsne_figure(f"{stamp}: {scored('map_at_r')}", shown, _note(shown)),
-        "distances": distances_figure(f"{stamp}: {scored('eer')}", shown),
-        "roc": roc_figure(f"{stamp}: {scored('tar_at_far_1e-3')}", shown),
-        "class_means": class_means_figure(f"{stamp}: {nearest}", shown),
-        "neighbors": neighbors_figure(f"{stamp}: {neighbors}", shown),
+        "distances": distances_figure(_titled(judged, "distances"), shown),
+        "roc": roc_figure(_titled(judged, "roc"), shown),
+        "class_means": class_means_figure(_titled(stamp, "class_means"), shown),
+        **_numbered("neighbors", neighbors_pages(_titled(judged, "neighbors"), shown)),
     }
     if losses:
         drawn["scores"] = intervals_figure(f"{results.title}: {_finding(results)}", results)
-    if losses and results.settings.embedding_dim == 2:
-        title = f"{stamp}, {results.protocol.known}: {scored('nearest_mean')}"
+    if results.settings.embedding_dim > 2:
+        drawn["tsne"] = comparison_tsne_figure(_titled(stamp, "tsne"), shown, _note(shown))
+    elif losses:
+        title = _titled(f"{stamp}, {results.protocol.known}", "features")
         drawn["features"] = comparison_features_figure(title, losses)
     return [Picture(f"comparison_{name}.png", as_png(figure)) for name, figure in drawn.items()]
 
 
-def extremes(values, text, better=1):
-    """The worst and the best of a dict of numbers by loss, in words; `better` is 1 if more is better, -1 if less is."""
-    if not values:
-        return "of raw pixels alone"
-    ranked = sorted(values, key=lambda name: better * values[name])
-    worst, best = ((name, text(values[name])) for name in (ranked[0], ranked[-1]))
-    if len(values) > 1 and worst[1] == best[1]:
-        return f"{best[1]} with every loss"
-    return " to ".join(f"{value} with {name}" for name, value in dict.fromkeys((worst, best)))
-
-
-def _range(protocol, runs, role):
-    """The worst and the best of a role's score, with their losses."""
-    score = protocol.role(role)
-    values = {name: run.scores[protocol.roles[role]] for name, run in runs.items()}
-    return f"{score.header} {extremes(values, score.text, score.better)}"
+def _titled(what, name):
+    """The title of a comparison: what it is of, and its caption."""
+    caption = CAPTIONS[f"comparison_{name}.png"]
+    return f"{what}: {caption[0].lower()}{caption[1:]}"
 
 
 def _finding(results):
@@ -162,7 +143,7 @@ def _finding(results):
         return f"losses that differ from softmax: {', '.join(counts)}"
     if results.most_units < 2:
         return f"scores of one {results.protocol.unit}, too few to tell a difference from chance"
-    return "without a comparison with softmax"
+    return "means with their 95 % intervals"
 
 
 def _heading(run):
@@ -174,6 +155,13 @@ def _right(run):
     """How many of the neighbours shown are of the class of their image, and how many are shown."""
     labels = run.arrays["strip_labels"]
     return int((labels[:, 1:] == labels[:, :1]).sum()), labels[:, 1:].size
+
+
+def _numbered(name, figures):
+    """Dict of figures by name, with a number if there are several."""
+    if len(figures) == 1:
+        return {name: figures[0]}
+    return {f"{name}_{number}": figure for number, figure in enumerate(figures, 1)}
 
 
 def _map(run, part, title):
@@ -190,6 +178,7 @@ def _map(run, part, title):
         coordinates=run.arrays[f"tsne_{part}"],
         labels=run.arrays[f"tsne_{part}_labels"],
         class_names=run.class_names,
+        colors=colors_of(run),
         mistakes=run.arrays["tsne_mistakes"] if tested else None,
     )
 
@@ -214,10 +203,11 @@ def _map_frames(film, run):
         yield tsne_figure(
             _moment(run, frame),
             caption=f"n {len(labels):,} · perplexity {run.settings.perplexity:g} · {begun}",
-            note=HOW_TO_READ,
+            note=f"{COLOR} {HOW_TO_READ}",
             coordinates=coordinates,
             labels=labels,
             class_names=run.known_names,
+            colors=known_colors_of(run),
         )
 
 
@@ -233,6 +223,7 @@ def _frame(film, run, frame, half=None):
         points=frame.embeddings,
         labels=film.split.labels,
         class_names=run.known_names,
+        colors=known_colors_of(run),
         directions=frame.directions,
         centers=frame.centers,
         half=half,

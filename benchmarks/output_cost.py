@@ -1,22 +1,29 @@
-"""What pictures and TensorBoard cost of a run of `python main.py`.
+"""What pictures and TensorBoard cost of a run of `python main.py`, and how long it takes.
 
     python benchmarks/output_cost.py [flags of main.py]
 
-Runs the command with the flags given, in a temporary folder, with TensorBoard and without, and prints the share of the
-time that each stage took, those of the raw pixels among them, and of all that is shown: t-SNE, drawing with the film,
-TensorBoard's files and the comparison, which `--summarize` then draws once more, alone. The scalars of each epoch and
-the snapshots of the film are taken during training, and count as that: compare the two commands.
+Prints the machine, and how much other work it had at the beginning (1 is one core busy). Then runs the command with the
+flags given, in a temporary folder, with TensorBoard and without, and prints the share of the time that each stage took,
+those of the raw pixels among them, and of all that is shown: t-SNE, drawing with the film, TensorBoard's files and the
+comparison, which `--summarize` then draws once more, alone. The scalars of each epoch and the snapshots of the film are
+taken during training, and count as that: compare the two commands.
 """
 
 import collections
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+from lab.machine import device
+
 ROOT = pathlib.Path(__file__).parents[1]
+
 SHOWN = ("t-SNE", "drawing", "TensorBoard", "comparison")
 
 
@@ -46,6 +53,7 @@ def measure(flags):
 
 def main():
     flags = sys.argv[1:]
+    print(f"{device()}; load of other programs {os.getloadavg()[0]:.1f}")
     for extra in ([], ["--no-tensorboard"]):
         total, stages, size = measure([*flags, *extra])
         shown = sum(stages[name] for name in SHOWN)

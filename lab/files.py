@@ -38,6 +38,13 @@ def make_folder(path):
         raise InputError(f"cannot write to --runs {path} ({error.strerror}). Choose a folder of yours") from None
 
 
+def parts_of(path):
+    """The files that are there of a picture: its own, then those of its parts, which end in `_1`, `_2` and so on."""
+    numbers = {part: part.stem.removeprefix(f"{path.stem}_") for part in path.parent.glob(f"{path.stem}*{path.suffix}")}
+    parts = [part for part, number in numbers.items() if part == path or number.isdecimal()]
+    return sorted(parts, key=lambda part: (len(part.name), part.name))
+
+
 def save_bytes(path, content):
     with whole_file(path) as temporary:
         temporary.write_bytes(content)
@@ -45,7 +52,7 @@ def save_bytes(path, content):
 
 def save_text(path, text):
     with whole_file(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def save_json(path, content):
@@ -70,7 +77,7 @@ def save_table(path, rows, columns):
 def read_json(path):
     """The JSON object in a file; empty if there is none, or the file is damaged."""
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

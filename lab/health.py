@@ -19,7 +19,7 @@ class Health(keras.callbacks.Callback):
     """Scores the validation embeddings after every epoch and stops training that went wrong.
 
     Adds to the logs, for the callbacks behind it, `learning_rate`, `val_map_at_r`, `val_center_accuracy`
-    (means of the validation embeddings themselves), and the vital signs under tags that all losses share:
+    (means of the validation embeddings themselves), and the vital signs under names that all losses share:
 
     - `val_spread`: mean distance of an L2-normalised embedding to the mean of all.
     - `val_embedding_norm`: mean length of an embedding.
@@ -32,7 +32,7 @@ class Health(keras.callbacks.Callback):
     - `val_scale`, `val_radius`: of the losses that learn theirs.
 
     `distributions` holds the lengths, the angles and the distances to the class means themselves,
-    by tag; `failure` says what went wrong, if anything did.
+    by name; `failure` says what went wrong, if anything did.
     """
 
     def __init__(self, validation, settings):
@@ -72,7 +72,7 @@ class Health(keras.callbacks.Callback):
             self._fail(f"collapsed: {symptom} in epoch {epoch + 1}. Known remedies: {remedies}.")
 
     def _vital_signs(self, embeddings):
-        """Dict from a tag to a number; what a loss does not have is left out."""
+        """Dict from a name to a number; what a loss does not have is left out."""
         labels = self.validation.labels
         self.distributions["embedding_norm"] = np.linalg.norm(embeddings, axis=1)
         signs = {"embedding_norm": float(self.distributions["embedding_norm"].mean())}

@@ -7,7 +7,7 @@ import keras
 
 from lab.dashboard import make_dashboard
 from lab.errors import InputError
-from lab.files import make_folder, save_bytes
+from lab.files import make_folder, parts_of, save_bytes
 from lab.report import summary, write_tables
 from lab.terminal import LiveProgress, Terminal
 
@@ -47,15 +47,17 @@ class Log:
         self.say(f"skipping {settings.title}: {how} (--overwrite repeats it)")
 
     @contextlib.contextmanager
-    def following(self, runs, batches, interrupted):
-        """Shows the progress of so many runs of so many batches; Ctrl-C ends the block alone, with a message."""
-        with LiveProgress(self.terminal.console, runs, batches) as self.progress:
+    def following(self, estimate, interrupted):
+        """Shows the progress, with the time left by an `Estimate`; Ctrl-C ends the block alone, with a message."""
+        with LiveProgress(self.terminal.console, estimate) as self.progress:
             try:
                 yield
             except KeyboardInterrupt:
                 self.status = 130
         if self.status == 130:
             self.say(interrupted)
+        elif estimate.compared:
+            self.say("Drawing the comparison.")
 
     def begin(self, name):
         """Begins a run."""
@@ -85,9 +87,9 @@ class Log:
         self.dashboard.run(folder, run, pictures, data)
 
     def end(self, run):
-        """Ends a run with a line that stays."""
-        tell = self.progress.line if run.role == "baseline" else self.progress.finish
-        tell(f"{self.progress.name}: {run.timed(*self.times()).outcome}")
+        """Ends a `Run` with a line that stays, and gives it back."""
+        self.progress.finish(f"{self.progress.name}: {run.timed(*self.times()).outcome}")
+        return run
 
     def tables(self, results, captions):
         """Writes the tables of `Results`, and shows them in TensorBoard; `captions` as `write_tables` has them."""
@@ -100,12 +102,11 @@ class Log:
             return None if self.status else self.terminal.left_out(results)
         make_folder(results.path)
         files = {picture.file: picture.content for picture in pictures}
-        for file in captions:
-            if file in files:
-                save_bytes(results.path / file, files[file])
-            else:
-                (results.path / file).unlink(missing_ok=True)  # It showed runs that are no longer there.
+        for stale in (part for file in captions for part in parts_of(results.path / file) if part.name not in files):
+            stale.unlink()  # It showed runs that are no longer there.
+        for file, content in files.items():
+            save_bytes(results.path / file, content)
         self.tables(results, captions)
         self.terminal.results(results)
         if self.dashboard.hint:
-            self.say(self.dashboard.hint.format(results.path.parent))
+            self.say(self.dashboard.hint.format(results.path))

@@ -72,6 +72,12 @@ class Selection:
         layouts = {f"tsne_{name}_layout": layout for name, layout in self.layouts.items()}
         return layouts | {INDICES[name]: indices for name, indices in self.indices.items()} | {"queries": self.queries}
 
+    def images(self, data):
+        """Dict of the numbers and the labels of the images of each map, to save."""
+        labels = {"test": data.shown_labels, "train": data.train.labels}
+        numbers = {INDICES[name]: indices for name, indices in self.indices.items()}
+        return numbers | {f"tsne_{name}_labels": labels[name][indices] for name, indices in self.indices.items()}
+
 
 @dataclasses.dataclass(frozen=True)
 class MapFacts:
@@ -101,20 +107,17 @@ def draw_maps(data, points, selection, settings):
     """t-SNE of the selected test and training images, whose L2-normalised embeddings are in a dict by part.
 
     Returns:
-        Dict from a map to its `MapFacts`, and a dict of arrays to save.
+        Dict from a map to its `MapFacts`, and a dict of the coordinates to save.
     """
-    mapped = mapped_points(data, points)
-    chosen = {name: found[selection.indices[name]] for name, (_, found) in mapped.items()}
+    chosen = {name: found[selection.indices[name]] for name, (_, found) in mapped_points(data, points).items()}
     # t-SNE holds no lock while it computes: two maps take little longer than one. Two at once do not restore the
     # number of threads that matrix products have in this process, which it changes for itself.
     with threadpool_limits(limits=None), concurrent.futures.ThreadPoolExecutor() as pool:
         drawn = {name: pool.submit(_map, found, selection.layouts[name], settings) for name, found in chosen.items()}
     facts, arrays = {}, {}
-    for name, (labels, _) in mapped.items():
+    for name in chosen:
         coordinates, facts[name] = drawn[name].result()
-        indices = selection.indices[name]
         arrays[f"tsne_{name}"] = rotated_to(coordinates, selection.references.get(name, coordinates))
-        arrays |= {INDICES[name]: indices, f"tsne_{name}_labels": labels[indices]}
     return facts, arrays
 
 

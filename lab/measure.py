@@ -24,10 +24,13 @@ def measure(model, data, selection, settings, stage):
     stage("scoring")
     judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, None if logits["test"] is None else logits)
     points = {part: l2_normalize(found) for part, found in embeddings.items()}
-    stage("t-SNE")
-    maps, arrays = draw_maps(data, points, selection, settings)
-    arrays |= judgement.arrays | _strips(data, points, selection.queries)
+    arrays = judgement.arrays | selection.images(data) | _strips(data, points, selection.queries)
     arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
+    maps = {}
+    if settings.embedding_dim > 2:  # Two dimensions are drawn as they are.
+        stage("t-SNE")
+        maps, coordinates = draw_maps(data, points, selection, settings)
+        arrays |= coordinates
     state = {"directions": model.class_directions, "centers": model.shown_centers}
     return Run(
         settings=settings,

@@ -1,8 +1,9 @@
 """The results of a data set as text beside its runs: tables and sentences."""
 
 import collections
+import math
 
-from lab.files import save_table, save_text
+from lab.files import parts_of, save_table, save_text
 from lab.settings import REFERENCE
 
 
@@ -41,16 +42,23 @@ def summary(results, captions=None):
         f"Left out, {reason}: {', '.join(str(path.relative_to(results.path)) for path in paths)}."
         for reason, paths in results.left_out.items()
     ]
-    shown = {file: caption for file, caption in (captions or {}).items() if (results.path / file).exists()}
-    parts += [f"![{caption}]({file})" for file, caption in shown.items()]
+    for file, caption in (captions or {}).items():
+        parts += [f"![{caption}]({part.name})" for part in parts_of(results.path / file)]
     return "\n\n".join(parts) + "\n"
 
 
 def _how_measured(results):
+    unit, units = results.protocol.unit, results.protocol.units
+    if results.most_units < 2:
+        shown = f"of one {unit}: no loss is marked as the best, as one {unit} tells nothing from chance."
+    else:
+        shown = (
+            f"in bold the best mean of each column: raw pixels do not compete, nor does a loss that lacks some of the "
+            f"{units}. ± is the half-width of the 95 % confidence interval of the mean over {units}, of each loss on "
+            "its own: it describes a loss and compares none."
+        )
     how = (
-        "Scores on test images, in bold the best loss of each column: raw pixels do not compete, nor does a loss that "
-        f"lacks some of the {results.protocol.units}. ± is the half-width of the 95 % confidence interval of the mean "
-        f"over {results.protocol.units}. Everything but the head and the lengths is measured on L2-normalised "
+        f"Scores on test images, {shown} Everything but the head and the lengths is measured on L2-normalised "
         "embeddings, with class means and the 5-NN gallery from training images."
     )
     return results.protocol.method.format(how=how)
@@ -84,32 +92,35 @@ def _against_softmax(results):
     scores = {name: results.protocol.scores[name] for name in results.protocol.headlines}
     found = {name: results.against_softmax(name) for name in scores}
     losses = [row for row in results.rows if any(row.key in comparisons for comparisons in found.values())]
-    unit = results.protocol.units
+    unit, units = results.protocol.unit, results.protocol.units
     if not losses:
-        return [f"Nothing can be told from chance with fewer than two {unit} of {REFERENCE} and of another loss."]
-    lines = [["loss", unit, *(score.header for score in scores.values())]]
+        return [f"Nothing can be told from chance with fewer than two {units} of {REFERENCE} and of another loss."]
+    lines = [["loss", units, *(score.header for score in scores.values())]]
     for row in losses:
         compared = {name: comparisons.get(row.key) for name, comparisons in found.items()}
         pairs = max(c.pairs for c in compared.values() if c)
-        lines.append([row.name, str(pairs), *(_difference(scores[name], c) for name, c in compared.items())])
+        lines.append([row.name, str(pairs), *(_difference(scores[name], c, unit) for name, c in compared.items())])
     sentences = "\n".join(
         f"- {sentence(row, {name: comparisons.get(row.key) for name, comparisons in found.items()}, scores)}"
         for row in losses
     )
     return [
-        "Mean difference, run by run: both started from the same weights and saw the same batches. ± is the 95 % "
-        f"confidence interval over {unit}; in bold what is more than chance explains at the 5 % level by a paired "
-        f"t-test with Holm's correction over the losses of the column. It speaks of other {unit}, not of other test "
-        "images.",
+        "Mean difference, run by run: both started from the same weights and saw the same batches. ± is the half-width "
+        f"of its confidence interval over {units}, corrected for the losses of the column (Bonferroni): the intervals "
+        "of a column hold together with 95 %. In bold what does not cross zero: it is more than chance explains. It "
+        f"speaks of other {units}, not of other test images.",
         _markdown(lines),
         sentences,
     ]
 
 
-def _difference(score, comparison):
+def _difference(score, comparison, unit):
     if comparison is None:
         return "–"
-    text = f"{score.text(comparison.difference.mean, '+')} ± {score.text(comparison.difference.half_width)}"
+    mean, half_width = score.text(comparison.difference.mean, "+"), comparison.difference.half_width
+    if math.isnan(half_width):
+        return f"{mean} for every {unit}"
+    text = f"{mean} ± {score.text(half_width)}"
     return f"**{text}**" if comparison.distinguishable else text
 
 

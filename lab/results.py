@@ -108,12 +108,13 @@ class Results:
     @property
     def most_units(self):
         """Seeds, or splits, that the loss with the most of them has finished."""
-        return max(len({run.unit for run in row.runs}) for row in self.rows)
+        return max((len({run.unit for run in row.runs}) for row in self.losses), default=0)
 
     def best(self, score):
         """Keys of the rows with the best mean of a score, as shown with its digits.
 
-        The raw pixels do not compete, nor do losses that lack a seed or a split: they may lack the hardest.
+        The raw pixels do not compete, nor do losses that lack a seed or a split: they may lack the hardest. With
+        fewer than two, none is the best: another one may have another.
         """
         how = self.protocol.scores[score]
         shown = {
@@ -122,13 +123,13 @@ class Results:
             if len(row.scores(score)) == self.most_units
         }
         shown = {key: value for key, value in shown.items() if not math.isnan(value)}
-        if len(shown) < 2 or not how.better:
+        if len(shown) < 2 or self.most_units < 2 or not how.better:
             return set()
         best = max(how.better * value for value in shown.values())
         return {key for key, value in shown.items() if how.better * value == best}
 
     def cell(self, row, score):
-        """A score as text, with the half-width of its 95 % interval if there are several seeds or splits."""
+        """A score as text, with the half-width of its own 95 % interval if there are several seeds or splits."""
         found = row.interval(score)
         if found is None:
             return "–"
@@ -136,11 +137,9 @@ class Results:
         return text(found.mean) if len(row.scores(score)) == 1 else f"{text(found.mean)} ± {text(found.half_width)}"
 
     def against_softmax(self, score):
-        """Dict from a row's key to its comparison with softmax by a score; empty without two units of softmax."""
+        """Dict from a row's key to its `Comparison` with softmax by a score, of those with two units in common."""
         trained = {row.key: row.scores(score) for row in self.losses}
         reference = trained.pop(REFERENCE, {})
-        if len(reference) < 2:
-            return {}
         return {key: c for key, c in compare(reference, trained).items() if c.pairs >= 2}
 
     def shown(self):

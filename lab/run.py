@@ -37,14 +37,15 @@ class Run:
         failure: What went wrong, or None. A run that failed has nothing of the following.
         scores: Dict from each score of its protocol to its value, None for what the loss does not have.
         details: Dict of what else is measured, for `metrics.json` alone.
-        maps: Dict from a t-SNE map, `test` or `train`, to its `MapFacts`.
+        maps: Dict from a t-SNE map, `test` or `train`, to its `MapFacts`; empty for two-dimensional embeddings, which
+            need none.
         arrays: Mapping of the arrays of `embeddings.npz`:
 
             - `test_embeddings` `(n, d)`, `test_labels`, `test_predictions`, `test_errors` `(n,)`; of classes never seen
               `unknown_embeddings`, `unknown_labels`; `class_means` `(C, d)` of L2-normalised training images.
             - `same_pairs`, `different_pairs`: counts by distance; `roc_fars`, `roc_tars`.
-            - `tsne_test` `(m, 2)`, `tsne_test_labels`, `tsne_indices`, `tsne_mistakes` `(m,)`; `tsne_train`,
-              `tsne_train_labels`, `tsne_train_indices`.
+            - Of the images shown `tsne_indices`, `tsne_test_labels`, `tsne_mistakes` `(m,)`; `tsne_train_indices`,
+              `tsne_train_labels`. Of the maps of them `tsne_test` `(m, 2)`, `tsne_train`.
             - `strip_images` `(q, 1 + k, h, w, c)`, `strip_labels`: a test image a class and its nearest others.
             - `mistake_images` `(k, h, w, c)`, `mistakes` `(k,)`: the surest mistakes, by the numbers of the images.
             - `directions` `(C, k, d)`, `centers` `(C, d)` of the loss, as far as it has them.
@@ -90,6 +91,13 @@ class Run:
         """Names of the classes trained on."""
         seen = len(self.class_names) - len(self.judged_names)  # Unless those trained on are the ones judged.
         return self.class_names[: seen or None]
+
+    @property
+    def class_numbers(self):
+        """Numbers in the data set of the classes of all test images, in the order of their names."""
+        numbers = range(len(self.class_names))
+        unseen = PROTOCOLS[self.settings.protocol].splits(self.settings.dataset, len(numbers))[self.settings.split]
+        return *(number for number in numbers if number not in unseen), *sorted(unseen)
 
     @property
     def classifier(self):
@@ -170,7 +178,11 @@ class Run:
             run,
             scores=scores,
             details={name: value for name, value in metrics.items() if name not in fixed},
-            maps={name: MapFacts(**metrics[key]) for name, key in _MAPS.items()},
+            maps={
+                name: MapFacts(**metrics[key])
+                for name, key in _MAPS.items()
+                if settings.embedding_dim > 2 or key in metrics  # An older version mapped two dimensions too.
+            },
             arrays=arrays,
             training=training,
             stages=timing["stages"],

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 import os
 import pathlib
 import shutil
@@ -13,7 +12,8 @@ from lab.files import read_json, save_arrays, save_bytes, save_json, save_table,
 from lab.machine import environment
 from lab.maps import INDICES
 from lab.run import Run, StoredArrays
-from lab.settings import Settings
+from lab.settings import Settings, as_given
+from losses import LOSSES
 from models import portable
 
 
@@ -71,13 +71,12 @@ class RunFolder:
             return False
         if found is None:
             raise ConflictError(
-                f"{self.path} holds a run with settings that this version does not know: {json.dumps(kept)}. "
+                f"{self.path} holds a run with settings that this version does not know{_unknown(kept)}. "
                 "Keep it and choose another place with --runs, or replace it with --overwrite."
             )
-        if differences := found.differences(settings):
-            shown = "; ".join(f"{name} {json.dumps(a)} -> {json.dumps(b)}" for name, (a, b) in differences.items())
+        if found != settings:
             raise ConflictError(
-                f"{self.path} holds a run with other settings ({shown}). "
+                f"{self.path} holds a run with other settings ({'; '.join(_differences(found, settings))}). "
                 "Keep it and choose another place with --runs, or replace it with --overwrite."
             )
         return True
@@ -114,6 +113,37 @@ class RunFolder:
             if picture.epoch is None:
                 save_bytes(self.path / picture.file, picture.content)
         save_json(self.path / "metrics.json", run.to_metrics())
+
+
+def _differences(found, settings):
+    """What differs between the `Settings` found and those wanted, in the words of the command line."""
+    different = found.differences(settings)
+    overrides = different.pop("overrides", ({}, {}))
+    for name, (old, new) in different.items():
+        yield f"{_flag(name)} {_in_words(old)}, now {_in_words(new)}"
+    for name in sorted({*overrides[0], *overrides[1]}):
+        default = f"the default {_in_words(LOSSES[settings.loss].options().get(name))}"
+        old, new = (_in_words(changes[name]) if name in changes else default for changes in overrides)
+        if old != new:
+            yield f"{name} {old}, now {new}"
+
+
+def _flag(name):
+    """The name of a setting as the command line spells it."""
+    return name.replace("_", "-")
+
+
+def _in_words(value):
+    if value is None:
+        return "none"
+    return ("off", "on")[value] if isinstance(value, bool) else as_given(value)
+
+
+def _unknown(kept):
+    """What this version does not know of the settings that a run has kept, in words; nothing if it knows every name."""
+    names = {field.name for field in dataclasses.fields(Settings)}
+    unknown = [f"{_flag(name)} {_in_words(value)}" for name, value in kept.items() if name not in names]
+    return f" ({'; '.join(unknown)})" if unknown else ""
 
 
 def _stamp(path):

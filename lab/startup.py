@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import pathlib
 import sys
 import tempfile
 
@@ -11,23 +12,44 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Errors only.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its own model: no cause for warnings.
 
+# Names of modules, of the packages in requirements.txt.
+REQUIRED = {name: name for name in ("tensorflow", "keras", "tensorboard", "numpy", "scipy", "matplotlib", "rich")}
+REQUIRED |= {"sklearn": "scikit-learn", "PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf"}
+REQUIRED |= {"threadpoolctl": "threadpoolctl"}
+
 
 @contextlib.contextmanager
-def hidden_start_up_noise():
-    """Holds back what native libraries print to standard error; shows it if the block fails."""
+def hidden_start_up_noise(shown=""):
+    """Holds back what native libraries print to standard error; shows it if the block fails.
+
+    A terminal has the line `shown` meanwhile. If a requirement is not installed, the process ends with a message.
+    """
     sys.stderr.flush()
-    real = os.dup(2)
+    real, told = os.dup(2), b""
+    is_shown = shown and os.isatty(real) and os.environ.get("TERM") != "dumb"
     with tempfile.TemporaryFile() as noise:
-        os.dup2(noise.fileno(), 2)
         try:
+            os.dup2(noise.fileno(), 2)
+            os.write(real, shown.encode() if is_shown else b"")
             yield
         except KeyboardInterrupt:
             raise SystemExit(130) from None
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ModuleNotFoundError) and error.name in REQUIRED:
+                told = _without(REQUIRED[error.name]).encode()
+                raise SystemExit(2) from None
             noise.seek(0)
-            os.write(real, noise.read())
+            told = noise.read()
             raise
         finally:
             sys.stderr.flush()
             os.dup2(real, 2)
+            os.write(real, (b"\r\033[K" if is_shown else b"") + told)  # The line is erased first.
             os.close(real)
+
+
+def _without(package):
+    program = pathlib.Path(sys.argv[0]).name
+    return (
+        f"{program}: {package} is not installed. Install the requirements: python -m pip install -r requirements.txt\n"
+    )

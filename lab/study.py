@@ -5,6 +5,7 @@ import pathlib
 
 from lab.batches import Batches
 from lab.errors import InputError
+from lab.estimate import Estimate
 from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
 from lab.run_folder import RunFolder
@@ -40,17 +41,18 @@ class Study:
         settings = next(s for s in self.settings if s.split == split).of_pixels()
         return settings, self.folder(settings)
 
+    def pixels(self, split):
+        """The `Run` of the raw pixels of a split; None if it is to be made."""
+        settings, folder = self.baseline(split)
+        return folder.load() if settings in self.done else None
+
     def pending(self, split):
         """The `Settings` of the runs of a split that are to be trained."""
         return [s for s in self.settings if s.split == split and s not in self.done]
 
     def unfinished(self):
         """Dict of the splits where something is to be done."""
-        return {
-            split: data
-            for split, data in self.splits.items()
-            if self.pending(split) or self.baseline(split)[0] not in self.done
-        }
+        return {split: data for split, data in self.splits.items() if self.pending(split) or not self.pixels(split)}
 
     @property
     def runs(self):
@@ -62,6 +64,12 @@ class Study:
         """Batches of the longest run."""
         first = self.settings[0]
         return max(len(Batches(data.train, 0, first.sampler)) for data in self.splits.values()) * first.epochs
+
+    def estimate(self):
+        """The `Estimate` of what is to be done."""
+        measured = [pixels.stages for pixels in map(self.pixels, self.splits) if pixels]
+        compared = len({s.key for s in self.settings})
+        return Estimate(self.runs, self.batches, len(self.splits) - len(measured), measured, compared)
 
     def has_failed(self, results):
         """Whether a run that was asked for is among those that failed."""
@@ -105,13 +113,17 @@ def _check_losses(study):
 
 def _check_perplexity(study):
     settings, data = study.settings[0], study.splits.values()
-    points = {
-        "training images of the map": [len(sample_indices(d.train.labels, settings)) for d in data],
-        "test images of the map": [len(sample_indices(d.shown_labels, settings)) for d in data],
+    shown = {
+        "the map shows only {} training images": [len(sample_indices(d.train.labels, settings)) for d in data],
+        "the map shows only {} test images": [len(sample_indices(d.shown_labels, settings)) for d in data],
     }
     if settings.embedding_dim > 2:
         filmed = [len(sample_indices(d.validation.labels, settings, FILM_POINTS)) for d in data]
-        points["validation images of the film of the training"] = filmed
-    images = min(points, key=lambda name: min(points[name]))
-    if settings.perplexity >= min(points[images]):
-        raise InputError(f"--perplexity {settings.perplexity:g}: must be below the {min(points[images])} {images}")
+        shown["the film of the training shows only {} validation images"] = filmed
+    what = min(shown, key=lambda what: min(shown[what]))
+    fewest = min(shown[what])
+    if settings.perplexity >= fewest:
+        raise InputError(
+            f"--perplexity {settings.perplexity:g}: t-SNE would balance that many neighbours of each image, but "
+            f"{what.format(fewest)}. Give a number below {fewest}"
+        )

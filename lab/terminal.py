@@ -1,19 +1,21 @@
 """What the user sees while it runs: the plan, live progress with time left, the table of results."""
 
 import contextlib
+import re
 
 import keras
 from rich import box
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.live import Live
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from lab.machine import device
 from lab.protocols import PROTOCOLS
 
-AFTER_TRAINING = 0.4  # Time after training, as a share of the training time, for the estimate of what is left.
-STAGES = 5
+BAR = 10  # Characters.
+INDENT = 11  # Of the facts of a plan, behind their names.
 
 
 class Terminal:
@@ -41,37 +43,35 @@ class Terminal:
         )
         seeds, splits = len({s.seed for s in settings}), len({s.split for s in settings})
         protocol = PROTOCOLS[first.protocol].plan.format(unseen=len(data.unseen_names), splits=_count(splits, "split"))
-        protocol = f"protocol   {protocol}\n" if protocol else ""
-        quick = "QUICK: a first look on part of the data, not a result\n" if first.quick else ""
-        self.say(
-            f"{quick}data       {data.name}: {sizes} images, {data.num_classes} classes\n"
-            f"losses     {losses}; {_count(seeds, 'seed')}, {_count(first.epochs, 'epoch')}\n"
-            f"{protocol}"
-            f"network    {first.model}, {first.embedding_dim}-dimensional embedding\n"
-            f"precision  {first.precision}: {precision_reason}\n"
-            f"device     {device()}\n"
-            f"results    {path}"
-        )
+        facts = {
+            "data": f"{data.name}: {sizes} images, {data.num_classes} classes",
+            "losses": f"{losses}; {_count(seeds, 'seed')}, {_count(first.epochs, 'epoch')}",
+            "protocol": protocol,
+            "network": f"{first.model}, {first.embedding_dim}-dimensional embedding",
+            "precision": f"{first.precision}: {precision_reason}",
+            "device": device(),
+            "results": str(path),
+        }
+        if first.quick:
+            self.say("QUICK: a first look on part of the data, not a result")
+        for name, fact in facts.items():
+            if fact:
+                lines = wrapped(fact, self.console.width - INDENT)
+                self.say(f"{name:{INDENT}}" + f"\n{'':{INDENT}}".join(lines))
 
     def results(self, results):
-        """Prints the table of `Results`: the scores of a row, the best of each column with a star."""
-        protocol = results.protocol
-        best = {name: results.best(name) for name in protocol.short}
-        table = Table(
-            title=f"{results.title}, test images", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD,
-            pad_edge=False, padding=0,
-        )  # fmt: skip
-        table.add_column("loss", overflow="fold")
-        for header in (*(protocol.scores[name].short for name in best), "train\ns"):
-            table.add_column(header, justify="right", no_wrap=True, overflow="fold")
-        for row in results.rows:
-            name = f"{row.name} ({row.failures} FAILED)" if row.failed else row.name
-            cells = [_marked(results.cell(row, score).replace(" ±", "\n±"), row.key in best[score]) for score in best]
-            seconds = [run.training.train_seconds for run in row.runs if run.training]
-            spent = f"{sum(seconds) / len(seconds):.0f}" if seconds else "–"
-            table.add_row(_marked(name), *cells, _marked(spent))
+        """Prints the table of `Results`: as many scores of a row as fit, the best of each column with a star."""
+        best = {name: results.best(name) for name in results.protocol.short}
+        names = [f"{row.name} ({row.failures} FAILED)" if row.failed else row.name for row in results.rows]
+        columns = _columns(results, best)
+        table, count = _fitting_table(names, list(columns.values()), self.console)
+        title = "\n".join(wrapped(f"{results.title}, test images", self.console.width))
+        self.console.print(Text(title, "bold"))
         self.console.print(table, soft_wrap=False)
         self.left_out(results)
+        if missing := list(columns)[count:]:
+            where = f"all scores are in {results.path}/SUMMARY.md, the times of a run in its metrics.json"
+            self.say(f"No room for {', '.join(missing)}: {where}.")
         star = "* the best loss of its column. " if any(best.values()) else ""
         self.say(f"{star}All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png")
 
@@ -85,74 +85,138 @@ def _count(number, noun):
     return f"{number} {noun}{'s' * (number > 1)}"
 
 
-def _marked(text, best=False):
-    """A cell, the best of its column with a star; every line as wide as the star makes the first."""
-    first, *rest = text.split("\n")
-    lines = [f"{first}*" if best else f"{first} ", *(f"{line} " for line in rest)]
+def wrapped(text, width):
+    """Lines that are broken at spaces, and within a longer word after an underscore, a comma and the like."""
+    lines = [""]
+    for word in text.split():
+        space = " " if lines[-1] else ""
+        for piece in [word] if len(word) <= width else _pieces(word):
+            if lines[-1] and len(lines[-1] + space + piece) > width:
+                lines.append(piece)
+            else:
+                lines[-1] += space + piece
+            space = ""
+    return lines
+
+
+def _pieces(word):
+    return re.findall(r"[^_,=/]*[_,=/]|[^_,=/]+", word)
+
+
+def _columns(results, best):
+    """The scores of a table and the training time: dict from a title to its header and its cells."""
+    scores = {name: results.protocol.scores[name] for name in best}
+    columns = {
+        score.title: (
+            score.short,
+            [_marked(results.cell(row, name), row.key in best[name], any(best.values())) for row in results.rows],
+        )
+        for name, score in scores.items()
+    }
+    seconds = [[run.training.train_seconds for run in row.runs if run.training] for row in results.rows]
+    spent = [Text(f"{sum(found) / len(found):.0f}" if found else "–") for found in seconds]
+    return columns | {"training seconds": ("train\ns", spent)}
+
+
+def _marked(text, best, is_starred):
+    """A cell, the best of its column with a star; every line as wide as the star makes the first, if there are any."""
+    first, *rest = text.replace(" ±", "\n±").split("\n")
+    blank = " " * is_starred
+    lines = [f"{first}*" if best else first + blank, *(line + blank for line in rest)]
     return Text("\n".join(lines), "bold green" if best else "")
 
 
-class LiveProgress(keras.callbacks.Callback, contextlib.AbstractContextManager):
-    """One bar over so many runs of so many batches, with the time left, and a line for everything that is finished."""
+def _fitting_table(names, columns, console):
+    """A table with as many columns, from the left, as the console has room for beside names, and how many these are."""
+    least = max(len(piece) for name in names for word in name.split(" ") for piece in _pieces(word))
+    for count in range(len(columns), -1, -1):
+        table = _table(names, columns[:count], least)
+        spare = console.width - Measurement.get(console, console.options.update(width=10_000), table).maximum
+        if spare >= 0:
+            break
+    return _table(names, columns[:count], max(least, least + spare)), count
 
-    def __init__(self, console, runs, batches):
+
+def _table(names, columns, width):
+    """A table of columns, each a header and its cells, beside names that are wrapped to a width."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0)
+    table.add_column("loss", no_wrap=True)
+    for header, _ in columns:
+        table.add_column(header, justify="right", no_wrap=True)
+    for name, *cells in zip(names, *(cells for _, cells in columns), strict=True):
+        table.add_row(Text("\n".join(wrapped(name, width))), *cells)
+    return table
+
+
+def progress_line(name, detail, share, time, width):
+    """Name of a run, detail, a bar and a time in a line; where that is too wide the bar goes first, then the detail."""
+    done = round(BAR * share)
+    bar = f"{'━' * done}{'─' * (BAR - done)} {share:4.0%}".replace("%", " %")
+    for parts in ((name, detail, bar, time), (name, detail, time), (name, time)):
+        line = "  ".join(filter(None, parts))
+        if len(line) <= width:
+            return line
+    return "\n".join([*wrapped(name, width), time])
+
+
+class LiveProgress(keras.callbacks.Callback, contextlib.AbstractContextManager):
+    """A line that follows the runs, with the time left by an `Estimate`, and lines that stay for what is finished."""
+
+    def __init__(self, console, estimate):
         super().__init__()
-        self.console = console
-        self.after_training = max(STAGES, round(AFTER_TRAINING * batches))
-        self.bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=10),
-            TextColumn("{task.percentage:3.0f} %"),
-            TimeRemainingColumn(),
-            TextColumn("left"),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
-        self.per_run = batches + self.after_training
-        self.finished = 0
-        self.task = self.bar.add_task("", total=max(1, runs) * self.per_run)
+        self.console, self.estimate = console, estimate
+        self.name, self.detail = "starting", ""
+        self.live = Live(console=console, get_renderable=self.line_now, transient=True, refresh_per_second=4)
 
     def __enter__(self):
-        self.bar.start()
+        if self.console.is_terminal:
+            self.live.start()
         return self
 
     def __exit__(self, *error):
-        self.bar.stop()
+        self.live.stop()
+
+    def line_now(self):
+        """The line of this moment."""
+        left, elapsed = self.estimate.left, self.estimate.elapsed
+        if left is None:
+            return Text(progress_line(self.name, self.detail, 0, f"{_clock(elapsed)} so far", self.console.width))
+        share = elapsed / (elapsed + left) if left > 0 else 1
+        return Text(progress_line(self.name, self.detail, share, f"{_clock(left)} left", self.console.width))
 
     def start(self, name):
         self.name, self.detail = name, ""
-        self._show()
+        self.estimate.begin()
 
     def on_epoch_begin(self, epoch, logs=None):
-        self.done = 0
+        self.before = epoch * self.params["steps"]
 
     def on_train_batch_end(self, batch, logs=None):
-        done = min(batch + 1, self.params["steps"])  # Keras counts whole calls of several steps.
-        self.bar.advance(self.task, done - self.done)
-        self.done = done
+        # Keras counts whole calls of several steps.
+        self.estimate.train(self.before + min(batch + 1, self.params["steps"]))
 
     def on_epoch_end(self, epoch, logs=None):
         number = epoch + 1
-        self.detail = f"epoch {number}, MAP@R {logs['val_map_at_r']:.3f}"  # Short: 80 columns must do.
-        self._show()
+        self.detail = f"epoch {number}, MAP@R {logs['val_map_at_r']:.3f}"
         if not self.console.is_terminal:
             scores = f"loss {logs['loss']:.4f}, validation MAP@R {logs['val_map_at_r']:.4f}"
             self.line(f"  {self.name} epoch {number}: {scores}")
 
     def stage(self, name):
         self.detail = name
-        self.bar.advance(self.task, self.after_training / STAGES)
-        self._show()
+        self.estimate.stage(name)
 
     def finish(self, line):
         """Ends a run, which may have stopped early, with a line that stays."""
-        self.finished += 1
-        self.bar.update(self.task, completed=self.finished * self.per_run)
+        self.estimate.end()
         self.line(line)
 
     def line(self, text):
         self.console.print(text, markup=False)
 
-    def _show(self):
-        self.bar.update(self.task, description=f"{self.name}  {self.detail}")
+
+def _clock(seconds):
+    """Seconds as minutes and seconds, or with hours."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -7,6 +7,7 @@ from sklearn.model_selection import ParameterGrid
 
 from lab.batches import Batches
 from lab.errors import InputError
+from lab.estimate import Estimate
 from lab.files import make_folder, save_json
 from lab.health import Health
 from lab.run_folder import RunFolder
@@ -88,7 +89,7 @@ def tune(options, data, log):
     log.terminal.plan(data, [settings], options.precision_reason, path)
     batches = len(Batches(data.train, 0, settings.sampler)) * settings.epochs
     kept = "Interrupted. Finished trials are kept; the same command goes on from there."
-    with log.following(len(pending), batches, kept):
+    with log.following(Estimate(len(pending), batches), kept):
         for folder, trial in pending.items():
             metrics = run_trial(trial, data, folder, log)
             log.progress.finish(f"{folder.path.name}: {_outcome(metrics)}")

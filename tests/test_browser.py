@@ -1,5 +1,6 @@
 """What a person sees of the results in TensorBoard, in a real browser."""
 
+import collections
 import contextlib
 import io
 import itertools
@@ -11,12 +12,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import sync_playwright
 from support.command import LOSSES
+from support.runs import write_run
+
+from lab.dashboard import make_dashboard
+from lab.dashboard.comparison import CURVES, write_comparison
+from lab.files import save_table
+from lab.results import gather
+from lab.run_folder import RunFolder
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("main")]
 
@@ -29,10 +38,14 @@ SOFTWARE_RENDERING = (
 )
 OFFLINE = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run")
 PATIENCE = 60_000  # Milliseconds until something has to be there.
-CURVES = ("epoch_map_at_r", "epoch_embedding_norm")
+SHARED = {"loss", "validation_loss", "head_accuracy", "validation_head_accuracy", "learning_rate"} | {
+    *("map_at_r", "center_accuracy", "spread", "embedding_norm", "target_angle")
+}
+PAGE = 12  # Charts of a group that TensorBoard shows at once.
 TEST_IMAGES = 400
+BLACK = SimpleNamespace(shown_images=lambda indices: np.zeros((len(indices), 4, 4, 1), np.uint8))
 # TensorBoard's own, on every page.
-NOT_OURS = ("Multiple instances of Three.js", "is deprecated", "cannot process domain type")
+NOT_OURS = ("Multiple instances of Three.js", "is deprecated")
 
 
 @contextlib.contextmanager
@@ -78,7 +91,22 @@ def browser():
 
 @pytest.fixture(scope="module")
 def address(runs):
-    with tensorboard(runs) as address:
+    with tensorboard(runs / "digits") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def seeds_address(tmp_path_factory):
+    """A TensorBoard on two seeds of every loss."""
+    path, dashboard = tmp_path_factory.mktemp("runs") / "digits", make_dashboard(True)
+    for loss in LOSSES:
+        for seed in (0, 1):
+            folder = RunFolder(write_run(path, loss, seed=seed))
+            rows = [{"epoch": epoch} | dict.fromkeys(CURVES.values(), epoch + seed) for epoch in (0, 1)]
+            save_table(folder.path / "history.csv", rows, ["epoch", *CURVES.values()])
+            dashboard.run(folder, folder.load(), [], BLACK)
+    write_comparison(gather(path), "# All")
+    with tensorboard(path) as address:
         yield address
 
 
@@ -100,14 +128,35 @@ def page(browser, screenshots, request):
     assert not [text for text in complaints if not any(known in text for known in NOT_OURS)]
 
 
-@pytest.mark.parametrize("curve", CURVES)
-def test_curves_of_all_losses_lie_in_one_chart(page, address, curve):
-    page.goto(f"{address}?tagFilter=^{curve}$#timeseries")
-    card = page.locator("scalar-card")
-    for loss in LOSSES:
-        card.get_by_text(f"digits/{loss}/seed-0/validation").wait_for()
-    assert card.count() == 1
-    chart = card.locator("line-chart")
+def place(found):
+    """Where something is on the page, to sort by: the order of the elements may be another one."""
+    box = found.bounding_box()
+    return box["y"], box["x"]
+
+
+def test_the_page_opens_on_the_curves_with_a_line_for_every_loss(page, address):
+    page.set_viewport_size({"width": 1500, "height": 4000})  # TensorBoard draws what can be seen.
+    page.goto(address)
+    groups = page.locator(".card-group")
+    titles = page.locator(".card-group .group-title")
+    titles.filter(has_text="test").wait_for()
+    names = ["epoch", "histogram", "map", "maps_over_training", "picture", "term", "test"]
+    assert titles.all_inner_texts() == names
+    is_open = [group.locator("[data-mat-icon-name=expand_less_24px]").count() for group in groups.all()]
+    assert is_open == [1, 1, 0, 0, 0, 0, 0]
+    cards = groups.first.locator("scalar-card")
+    assert len(SHARED) < cards.count() <= PAGE
+    assert groups.first.get_by_text("Next", exact=True).count() == 0
+    for name in SHARED:
+        card = cards.filter(has=page.get_by_text(f"epoch/{name}", exact=True))
+        for loss in LOSSES:
+            card.get_by_text(f"{loss}/seed-0", exact=True).wait_for()
+        assert card.get_by_text("seed-0").count() == len(LOSSES)
+
+
+def test_a_chart_has_lines(page, address):
+    page.goto(f"{address}?tagFilter=^epoch/map_at_r$#timeseries")
+    chart = page.locator("scalar-card line-chart")
     for _ in range(PATIENCE // 200):
         if is_in_color(chart.screenshot()):
             break
@@ -122,44 +171,67 @@ def is_in_color(png):
     return np.count_nonzero(np.ptp(pixels, axis=-1) > 60) > 100
 
 
-def test_the_table_of_runs_has_a_line_for_every_loss_and_no_empty_cell(page, address):
-    page.goto(f"{address}#hparams")
+@pytest.mark.parametrize(("results", "differing"), [("address", ["loss"]), ("seeds_address", ["loss", "seed"])])
+def test_the_table_of_runs_has_a_line_for_each_and_no_column_that_is_the_same_for_all(
+    page, request, results, differing
+):
+    page.goto(f"{request.getfixturevalue(results)}#hparams")
     page.get_by_text("Trial ID").wait_for()
     for loss in LOSSES:
-        page.locator("vaadin-grid-cell-content").filter(has_text=re.compile(rf"^\s*{loss}/none/0/")).wait_for()
+        page.locator("vaadin-grid-cell-content").filter(has_text=re.compile(rf"^\s*{loss}/seed-0 in ")).wait_for()
     cells = [cell.strip() for cell in page.locator("vaadin-grid-cell-content").all_inner_texts()]
     columns = cells[: cells.index("")]
-    assert columns[:2] == ["Trial ID", "Show Metrics"]
-    assert {"loss", "changes", "seed", "split", "MAP@R", "EER"} <= set(columns)
-    starts = [i for i, cell in enumerate(cells) if "/none/0/" in cell]
-    assert len(starts) == len(LOSSES)
+    scores = ["nearest mean", "MAP@R", "Recall@1", "EER", "TAR at FAR 1e-3"]
+    assert columns == ["Trial ID", "Show Metrics", *differing, *scores]
+    starts = [i for i, cell in enumerate(cells) if " in " in cell]
+    assert len(starts) == len(LOSSES) * len(differing)
     for start, end in itertools.pairwise([*starts, len(cells)]):
         filled = [cell for cell in cells[start:end] if cell]  # The box to tick is none, and there is a hidden one.
         assert len(filled) == len(columns) - 1, filled
         assert all(0 <= float(value) <= 1 for value in filled[-5:])
 
 
-def test_means_over_seeds_have_a_chart_per_curve_and_a_line_per_loss(page, address):
-    page.goto(f"{address}#custom_scalars")
+def test_means_over_seeds_have_a_chart_per_curve_and_a_line_per_loss(page, seeds_address):
+    page.goto(f"{seeds_address}#custom_scalars")
     charts = page.locator("tf-custom-scalar-margin-chart-card")
     matches = page.get_by_text(f"Matches ({len(LOSSES)})")
     for number in range(5):  # Each chart asks for its lines itself.
         charts.nth(number).locator("path.line").nth(len(LOSSES) - 1).wait_for(state="attached")
         matches.nth(number).wait_for(state="attached")
     assert charts.count() == matches.count() == 5
+    assert sorted(CURVES, key=lambda title: place(page.get_by_text(title, exact=True))) == list(CURVES)
 
 
-def test_pictures_are_shown(page, address):
+def test_all_seeds_of_a_loss_have_its_colour_if_runs_are_grouped_by_it(page, seeds_address):
+    page.goto(f"{seeds_address}?runColorGroup=regex:([^/]*)#timeseries")
+    colors = collections.defaultdict(set)
+    for loss in LOSSES:
+        for name in (loss, f"{loss}/seed-0", f"{loss}/seed-1"):
+            row = page.locator("runs-data-table tb-data-table-content-row").filter(
+                has=page.get_by_text(name, exact=True)
+            )
+            swatch = row.locator("button.run-color-swatch")
+            swatch.wait_for()
+            colors[loss].add(swatch.evaluate("found => getComputedStyle(found).backgroundColor"))
+    assert [len(found) for found in colors.values()] == [1] * len(LOSSES)
+    assert len(set.union(*colors.values())) == len(LOSSES)
+
+
+def test_the_first_pictures_are_the_maps_of_test_images(page, address):
     page.goto(f"{address}#images")
     pictures = page.locator("tf-image-loader img")
     pictures.nth(len(LOSSES) - 1).wait_for()
     page.wait_for_function("[...document.images].every(image => image.complete)")
     assert all(width > 300 for width in pictures.evaluate_all("found => found.map(image => image.naturalWidth)"))
+    first = sorted(page.locator("tf-image-loader").all(), key=place)[: len(LOSSES)]
+    assert all(found.get_by_text("tag: map/tsne_test").count() for found in first)
 
 
-def test_the_results_are_a_table_of_text(page, address):
+def test_the_results_are_tables_of_text_and_the_comparison_comes_first(page, address):
     page.goto(f"{address}#text")
-    page.get_by_role("cell", name="MAP@R").first.wait_for()
+    page.get_by_role("cell", name="MAP@R").nth(len(LOSSES) - 1).wait_for()
+    first = page.locator("tf-text-loader").first
+    assert all(first.get_by_role("cell", name=loss, exact=True).count() for loss in ("raw_pixels", *LOSSES))
     assert page.locator("tf-text-dashboard table").count() >= len(LOSSES)
     assert page.get_by_text("python main.py").count()
 

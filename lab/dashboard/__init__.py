@@ -11,6 +11,6 @@ def make_dashboard(wanted):
     """A `Dashboard`, or a `NoDashboard`, which does not import TensorBoard."""
     if not wanted:
         return NoDashboard()
-    with hidden_start_up_noise():
+    with hidden_start_up_noise("Loading TensorBoard ..."):
         from .tensorboard import Dashboard
     return Dashboard()

@@ -20,49 +20,59 @@ CURVES = {
     "mean length of an embedding": "val_embedding_norm",
     "spread of the embeddings": "val_spread",
 }
-ENDS = {"value": "mean", "lower": "lower", "upper": "upper"}
 
 
 def write_comparison(results, summary):
     """Writes the events of `Results`: the columns of the table of runs, the charts, and their summary, Markdown."""
-    once = [table(), layout_summary(_layout()), *texts({"summary": summary})]
+    means = {row.key: found for row in results.losses if (found := _means(row))}
+    once = [table(results), *texts({"comparison": summary})]
+    if means:
+        once.append(layout_summary(_layout()))
     replace_events(results.path, [(0, content) for content in once])
-    curves = {row.key: _means(row) for row in results.losses}
     for folder in results.path.iterdir():
         if folder.is_dir():
-            replace_events(folder, curves.get(folder.name, []))
+            replace_events(folder, means.get(folder.name, []))
+
+
+def _tags(column):
+    """Tags of the mean of a column, and of the ends of its interval."""
+    mean = f"mean/{column.removeprefix('val_')}"
+    return {"value": mean, "lower": f"{mean}_lower", "upper": f"{mean}_upper"}
 
 
 def _layout():
     charts = [
         layout_pb2.Chart(
             title=title,
-            margin=layout_pb2.MarginChartContent(
-                series=[layout_pb2.MarginChartContent.Series(**{end: f"{name}/{tag}" for end, tag in ENDS.items()})]
-            ),
+            margin=layout_pb2.MarginChartContent(series=[layout_pb2.MarginChartContent.Series(**_tags(column))]),
         )
-        for title, name in CURVES.items()
+        for title, column in reversed(CURVES.items())  # TensorBoard shows the last one first.
     ]
     category = layout_pb2.Category(title="Mean over the runs of a loss, with its 95 % interval", chart=charts)
     return layout_pb2.Layout(category=[category])
 
 
 def _means(row):
-    """Steps and summaries of the mean and interval over the seeds, or splits, for the epochs that all runs have."""
+    """Steps and summaries of the mean and interval over the seeds, or splits, for the epochs that all runs have.
+
+    Empty with less than two of them, which have no interval.
+    """
     curves = collections.defaultdict(list)
     for folder, run in row.found.items():
         if not run.failure and (curve := _history(folder.path)):
             curves[run.unit].append(curve)
+    if len(curves) < 2:
+        return []
     # The seeds of a split count as one, by their mean.
-    epochs = min((len(curve) for found in curves.values() for curve in found), default=0)
+    epochs = min(len(curve) for found in curves.values() for curve in found)
     means = [np.mean([curve[:epochs] for curve in found], axis=0) for found in curves.values()]
     summaries = []
     for epoch in range(epochs):
-        for column, name in enumerate(CURVES.values()):
-            found = interval([curve[epoch, column] for curve in means])
-            half = np.nan_to_num(found.half_width)
-            ends = {"mean": found.mean, "lower": found.mean - half, "upper": found.mean + half}
-            summaries += [(epoch, s) for s in scalars({f"{name}/{tag}": value for tag, value in ends.items()})]
+        for number, column in enumerate(CURVES.values()):
+            found = interval([curve[epoch, number] for curve in means])
+            ends = (found.mean, found.mean - found.half_width, found.mean + found.half_width)
+            values = dict(zip(_tags(column).values(), ends, strict=True))
+            summaries += [(epoch + 1, content) for content in scalars(values)]
     return summaries
 
 

@@ -3,23 +3,49 @@
 import keras
 import tensorflow as tf
 
+# Of the state of one term alone. The others fill the twelve charts that TensorBoard shows of a group.
+OF_A_TERM = {"annealing", "center_drift", "radius", "scale"}
 
-class EpochScalars(keras.callbacks.TensorBoard):
-    """One scalar per epoch and log entry, under the same tag for training and validation.
 
-    Keras' callback also writes every validation score a second time, under tags of its own. What `distributions`, a
-    dict from a tag to numbers, holds after an epoch is drawn as histograms: `Health` fills it.
+class EpochCurves(keras.callbacks.Callback):
+    """Writes the logs of every epoch as curves, and what `distributions` holds as histograms: `Health` fills it.
+
+    All goes into the folder of the run itself, so that a loss is one line of one colour in every chart.
     """
 
-    def __init__(self, run_path, distributions):
-        super().__init__(str(run_path), write_graph=False)
+    def __init__(self, path, distributions):
+        super().__init__()
+        self.path = path
         self.distributions = distributions
 
-    def on_epoch_end(self, epoch, logs=None):
-        super().on_epoch_end(epoch, logs)
-        with self._val_writer.as_default(step=epoch):
-            for tag, values in self.distributions.items():
-                tf.summary.histogram(tag, values)
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(self.path))
 
-    def on_test_end(self, logs=None):
-        self._pop_writer()
+    def on_epoch_end(self, epoch, logs):
+        with self.writer.as_default(step=epoch + 1):
+            for tag, value in curves(logs, self.model.terms).items():
+                tf.summary.scalar(tag, value)
+            for name, values in self.distributions.items():
+                tf.summary.histogram(f"histogram/{name}", values)
+        self.writer.flush()  # An open page follows.
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+
+
+def curves(logs, terms):
+    """Dict from a tag to a number of the logs of an epoch.
+
+    TensorBoard shows what is before the slash as a group, and opens the first two: the `terms` of a loss, which others
+    do not have, are a group of their own. A single term is the loss itself.
+    """
+    shown = {}
+    for name, value in logs.items():
+        measured = name.removeprefix("val_")
+        if measured in terms and len(terms) == 1:
+            continue
+        group = "term" if measured in terms or measured in OF_A_TERM else "epoch"
+        # What is measured on the validation images alone needs no word for it.
+        part = "validation_" if measured != name and measured in logs else ""
+        shown[f"{group}/{part}{measured}"] = value
+    return shown

@@ -17,20 +17,20 @@ FROM_ABOVE = {"orthographic": True, "position": [0, 0, 10], "target": [0, 0, 0],
 
 
 def write_projector(folder, run, images):
-    """Writes two tensors, the embeddings of a `Run`'s t-SNE map and the map, each with a bookmark of a view in colour.
+    """Writes the embeddings of the images that a `Run` shows, and its t-SNE map if it has one, as tensors.
 
-    Everything lies in the folder itself: TensorBoard reads nothing from outside of it. It looks for these files
-    once, when it first finds events there: write those later. `images`, `(n, side, side, c)`, are those of the map.
+    Each has a bookmark of a view in colour. Everything lies in the folder itself: TensorBoard reads nothing from
+    outside of it, and looks for these files whenever it finds a new run. `images`, `(n, side, side, c)`, are those
+    shown.
     """
     embeddings, columns = _described(run)
-    layout = run.arrays["tsne_test"]
     color_by = next(iter(columns))
     centered = embeddings - embeddings.mean(axis=0)
     components = centered @ np.linalg.svd(centered, full_matrices=False)[2][:3].T
-    tensors = {
-        "embedding": (embeddings, _bookmark("PCA, coloured by class", embeddings, components, color_by)),
-        "t-SNE map": (layout, _bookmark("t-SNE, coloured by class", layout, layout, color_by)),
-    }
+    tensors = {"embedding": (embeddings, _bookmark("PCA, coloured by class", embeddings, components, color_by))}
+    if "tsne_test" in run.arrays:
+        layout = run.arrays["tsne_test"]
+        tensors["t-SNE map"] = layout, _bookmark("t-SNE, coloured by class", layout, layout, color_by)
     config = ProjectorConfig()
     for name, (tensor, bookmark) in tensors.items():
         stem = "projector_" + name.replace("-", "").replace(" ", "_").lower()
@@ -50,7 +50,7 @@ def write_projector(folder, run, images):
 
 
 def _described(run):
-    """The normalised embeddings of the map, and what is known of each: the first column gives colour and label."""
+    """The normalised embeddings of the images shown, and what is known of each: first what gives colour and label."""
     arrays, indices = run.arrays, run.arrays["tsne_indices"]
     names = [
         f"digit {name}" if name[0].isdecimal() else name for name in run.class_names

@@ -1,4 +1,4 @@
-"""What TensorBoard shows of a finished run, beside its scalars by epoch."""
+"""What TensorBoard shows of a finished run, beside its curves."""
 
 import json
 
@@ -6,29 +6,33 @@ from lab.files import read_json
 
 from .events import picture, replace_events, scalars, texts
 from .pairs import pair_curve
-from .sessions import session
+from .sessions import session, tested
+
+MAPS = ("tsne", "features")  # How the names of the pictures begin that are looked for first.
 
 
 def write_run(folder, run, pictures=()):
-    """Writes the events of a `Run` that ended: scores, `Picture`s, the result as text, its line in the table of runs.
-
-    The projector's files must be there already: see `write_projector`.
-    """
-    scores, training = run.scores, run.training
-    step = training.best_epoch - 1 if training else 0  # TensorBoard's scalars count epochs from 0.
-    judged = {f"judged/{name}": scores.get(score) for name, score in run.protocol.roles.items()}
-    tested = {f"test/{name}": value for name, value in scores.items()}
+    """Writes the events of a `Run` that ended: its scores, `Picture`s, result as text, line in the table of runs."""
+    step = run.training.best_epoch if run.training else 0
+    scores = {tested(role): run.scores.get(name) for role, name in run.protocol.roles.items()}
     summaries = [(0, content) for content in session(folder, run)]
-    summaries += [(step, content) for content in scalars(tested | judged)]
-    summaries += [(step, content) for content in texts({"result": result_text(folder, run)})]
+    summaries += [(step, content) for content in (*scalars(scores), *texts({"result": result_text(folder, run)}))]
     if not run.failure:
-        curve = pair_curve("same_class_or_not", run.arrays["same_pairs"], run.arrays["different_pairs"])
+        curve = pair_curve("pair/same_class_or_not", run.arrays["same_pairs"], run.arrays["different_pairs"])
         summaries.append((step, curve))
     for shown in pictures:
-        tag, _, kind = shown.file.partition(".")
+        name, _, kind = shown.file.partition(".")
         if kind == "png" and not (run.failure and shown.epoch is None):  # Of a failed run, the film shows the end.
-            summaries.append((step if shown.epoch is None else shown.epoch - 1, picture(tag, shown.content)))
+            summaries.append((step if shown.epoch is None else shown.epoch, picture(_tag(name), shown.content)))
     replace_events(folder.path, summaries)
+
+
+def _tag(name):
+    """Tag of a picture. TensorBoard sorts them: maps come first, those of the result before those of the training."""
+    moment = name.removesuffix("_over_training")
+    if moment != name:
+        return f"maps_over_training/{moment}"
+    return f"{'map' if name.startswith(MAPS) else 'picture'}/{name}"
 
 
 def result_text(folder, run):

@@ -6,39 +6,45 @@ from tensorboard.plugins.hparams.summary import session_end_pb
 from tensorboard.plugins.hparams.summary_v2 import hparams_config_pb, hparams_pb
 
 from lab.protocols import PROTOCOLS
-from lab.protocols.open import SPLITS
-from losses import LOSSES
 
-# TensorBoard shows the first five at once, and filters by those whose values it knows.
-COLUMNS = {
-    "loss": hp.Discrete(list(LOSSES)),
-    "changes": None,
-    "seed": hp.IntInterval(0, 1000),
-    "split": hp.Discrete(["none", *map(str, range(SPLITS))]),
-    "results": None,
-}
+
+def given(settings):
+    """Dict from a column to what a run was given, as text: TensorBoard filters by numbers with a slider."""
+    return {
+        "loss": settings.loss,
+        "changes": settings.changes or "none",
+        "seed": str(settings.seed),
+        "split": str(settings.split).lower(),
+    }
+
+
+def tested(role):
+    """Tag of the test score that has a role."""
+    return f"test/{role}"
 
 
 def session(folder, run):
     """Summaries of one `Run`, in its `RunFolder`: its line of the table."""
-    settings = run.settings
-    cells = {
-        "loss": settings.loss,
-        "changes": settings.changes or "none",
-        "seed": settings.seed,
-        "split": "none" if settings.split is None else str(settings.split),
-        "results": folder.path.parents[1].name,
-    }
-    # Without a name, runs that differ in nothing shown would share a line.
-    name = "/".join(map(str, cells.values()))
     end = STATUS_FAILURE if run.failure else STATUS_SUCCESS
     started = (folder.path / "config.json").stat().st_mtime
-    return [hparams_pb(cells, trial_id=name, start_time_secs=started), session_end_pb(end)]
+    # Its own: runs of the same name would share a line. TensorBoard has room for the beginning.
+    name = f"{folder.path.parent.name}/{folder.path.name} in {folder.path.parents[1]}"
+    return [hparams_pb(given(run.settings), trial_id=name, start_time_secs=started), session_end_pb(end)]
 
 
-def table():
-    """Summary with the columns of the table, the same for every protocol: TensorBoard shows one table of all runs."""
+def table(results):
+    """Summary with the columns of the table: what the runs of `Results` differ in, and scores that all protocols have.
+
+    The scores have the same titles under every protocol: if folders of several are opened at once, TensorBoard takes
+    the columns of one.
+    """
+    cells = [given(run.settings) for row in results.losses for run in row.found.values()]
+    columns = {name: {cell[name] for cell in cells} for name in given(results.settings)}
+    shown = [
+        hp.HParam(name, hp.Discrete(values, dtype=str))
+        for name, values in columns.items()
+        if name == "loss" or len(values) > 1
+    ]
     closed = PROTOCOLS["closed"]
-    titles = {role: closed.role(role).title for role in closed.roles}
-    metrics = [hp.Metric(f"judged/{name}", display_name=title) for name, title in titles.items()]
-    return hparams_config_pb([hp.HParam(name, domain) for name, domain in COLUMNS.items()], metrics)
+    metrics = [hp.Metric(tested(role), display_name=closed.role(role).title) for role in closed.roles]
+    return hparams_config_pb(shown, metrics)

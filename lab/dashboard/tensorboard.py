@@ -1,7 +1,7 @@
 """TensorBoard, as the log has it."""
 
 from .comparison import write_comparison
-from .epochs import EpochScalars
+from .epochs import EpochCurves
 from .projector import write_projector
 from .run import write_run
 
@@ -12,8 +12,8 @@ class Dashboard:
     hint = "TensorBoard: tensorboard --logdir {}"
 
     def callbacks(self, folder, health):
-        """Keras callbacks that write the scalars and histograms of each epoch, as `Health` measures them."""
-        return [EpochScalars(folder.path, health.distributions)]
+        """Keras callbacks that write the curves and histograms of each epoch, as `Health` measures them."""
+        return [EpochCurves(folder.path, health.distributions)]
 
     def run(self, folder, run, pictures, data):
         """Shows a `Run` that ended, with its `Picture`s; the projector's thumbnails are images of the `Dataset`."""

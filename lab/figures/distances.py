@@ -9,12 +9,20 @@ from lab.protocols import DISTANCE_BINS
 from .style import DIFFERENT, INK, MUTED, SAME, page, panels
 
 LONGEST_COLUMN = 8  # Histograms one above the other.
+DISTANCES = "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1"
+OWN_HEIGHTS = ".\nEach panel has a height of its own: compare where the curves lie, not how high they are."
 
 
 def draw_distances(axes, bins, same, different, title="", scores="", below=False):
     """Histograms of the distances between images of the same class and of different classes, as densities.
 
-    The scores are beside the title, or `below` it.
+    Args:
+        axes: Axes.
+        bins: Limits of the bins `(k + 1,)`, ascending.
+        same, different: Numbers `(k,)` of the pairs of images of one class, and of two, in each bin.
+        title: Title of the panel.
+        scores: Words beside the title.
+        below: Whether they are below it, where the panel is narrow.
     """
     for counts, color, label in ((same, SAME, "same class"), (different, DIFFERENT, "different classes")):
         density = counts / max(counts.sum(), 1) / np.diff(bins)
@@ -50,9 +58,5 @@ def distances_figure(title, runs, named=True):
     room = 4 if columns > 1 else 2.6 if named else 0.3
     last = grid[min(columns, len(runs)) - 1]
     last.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=room, ncols=2, fontsize=8, frameon=False)
-    figure.supxlabel(
-        "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1",
-        fontsize=9,
-        color=MUTED,
-    )
+    figure.supxlabel(f"{DISTANCES}{OWN_HEIGHTS if len(runs) > 1 else ''}", fontsize=9, color=MUTED)
     return figure

@@ -7,12 +7,16 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from .names import name_classes
-from .style import INK, MUTED, class_colors, grid_shape, page, panels, wrapped
+from .style import INK, MUTED, class_colors, grid_shape, known_colors_of, page, panels, wrapped
 
-FRAME_MILLISECONDS, LAST_MILLISECONDS = 180, 2500
+KEY_WIDTH = 6  # Inches that the key takes in one line.
+FRAME_MILLISECONDS, LAST_MILLISECONDS = 180, 2500  # Of a film that is smooth.
+FILM_MILLISECONDS, REST_MILLISECONDS = 4000, 1500  # Of all of a film of few frames, and of its last.
 
 
-def draw_features(axes, points, labels, class_names, directions=None, centers=None, half=None, title="", caption=""):
+def draw_features(
+    axes, points, labels, class_names, directions=None, centers=None, half=None, title="", caption="", colors=None
+):
     """Scatters two-dimensional embeddings in the colours of their classes.
 
     Args:
@@ -25,9 +29,10 @@ def draw_features(axes, points, labels, class_names, directions=None, centers=No
         half: Half the width of the panel, around 0. If None, all points fit.
         title: Title of the panel.
         caption: Line below the panel.
+        colors: One colour per class. If None, those of `class_colors`.
     """
     points, labels = np.asarray(points), np.asarray(labels)
-    colors = np.asarray(class_colors(len(class_names)))
+    colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
     half = half or 1.1 * np.abs(points).max() or 1
     axes.axhline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
     axes.axvline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
@@ -54,7 +59,7 @@ def draw_features(axes, points, labels, class_names, directions=None, centers=No
 
 def features_figure(title, **panel):
     """One picture of two-dimensional embeddings: arguments of `draw_features`."""
-    figure = page((6.4, 7.4), title)
+    figure = page((6.4, 7.05), title)
     draw_features(figure.add_subplot(), **panel)
     _draw_key(figure, panel.get("directions") is not None, panel.get("centers") is not None)
     return figure
@@ -63,7 +68,7 @@ def features_figure(title, **panel):
 def comparison_features_figure(title, runs):
     """The two-dimensional embeddings of some `Run`s, a dict by name, side by side, each on its own scale."""
     rows, columns = grid_shape(len(runs))
-    figure = page((3.9 * columns, 4.3 * rows + 1.1), title, fontsize=14)
+    figure = page((3.9 * columns, 4.2 * rows + 0.9), title, fontsize=14)
     grid = panels(figure, rows, columns, len(runs))
     for axes, (name, run) in zip(grid, runs.items(), strict=False):
         draw_features(axes, **features_of(run), title=name, caption=run.protocol.line(run.scores))
@@ -81,31 +86,40 @@ def features_of(run):
         "class_names": run.known_names,
         "directions": arrays.get("directions"),
         "centers": arrays.get("centers"),
+        "colors": known_colors_of(run),
     }
 
 
 def _draw_key(figure, arrows, crosses, note=None):
-    handles = [Line2D([], [], marker="o", linestyle="", color=MUTED, markersize=4, label="image")]
+    image = {"marker": "o", "markersize": 4, "label": "image, in the colour of its class"}
+    handles = [Line2D([], [], linestyle="", color=MUTED, **image)]
     if arrows:
         arrow = {"marker": r"$\rightarrow$", "markersize": 12, "label": "class weight (direction)"}
         handles.append(Line2D([], [], linestyle="", color=MUTED, **arrow))
     if crosses:
         handles.append(Line2D([], [], marker="P", linestyle="", color=MUTED, markersize=8, label="center"))
+    columns = 3 if figure.get_figwidth() > KEY_WIDTH else 1
     key = figure.legend(
-        handles=handles, loc="outside lower left", ncols=3, fontsize=9, frameon=False, labelcolor=INK,
+        handles=handles, loc="outside lower left", ncols=columns, fontsize=9, frameon=False, labelcolor=INK,
         columnspacing=1.2, title=note, title_fontsize=9, alignment="left",
     )  # fmt: skip
     key.get_title().set_color(MUTED)
 
 
-def animation(pngs):
-    """An animated GIF of pictures of one size, the last shown longer."""
+def animation(pngs, smooth=True):
+    """An animated GIF of pictures of one size, the last shown longer; if it is not `smooth`, of four seconds in all."""
     frames = [Image.open(io.BytesIO(png)).convert("RGB") for png in pngs]
     # One palette for all, that colours do not flicker: of all, as the colours of one may be gone in another.
     strip = np.concatenate([np.asarray(frame)[::3, ::3] for frame in frames])
     palette = Image.fromarray(strip).quantize(200)
     frames = [frame.quantize(palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    durations = [FRAME_MILLISECONDS] * (len(frames) - 1) + [LAST_MILLISECONDS]
+    moving, last = len(frames) - 1, LAST_MILLISECONDS
+    each = FRAME_MILLISECONDS
+    if not smooth:
+        # GIF counts in hundredths of a second: the last frame has what is left over.
+        each = (FILM_MILLISECONDS - REST_MILLISECONDS) // max(moving, 1) // 10 * 10
+        last = FILM_MILLISECONDS - moving * each
+    durations = [each] * moving + [last]
     content = io.BytesIO()
     frames[0].save(content, "GIF", save_all=True, append_images=frames[1:], duration=durations, loop=0)
     return content.getvalue()

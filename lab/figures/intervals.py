@@ -1,41 +1,64 @@
-"""Is a difference more than chance? Means and their intervals, a line a loss."""
+"""Which losses differ from softmax, and by how much? Paired differences with their intervals, a line a loss."""
 
 import textwrap
 
 import numpy as np
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter
 
-from .style import INK, LETTER, MUTED, SAME, page, stacked, wrapped
+from evaluation.significance import Interval
+from lab.settings import REFERENCE
+
+from .style import DIFFERENT, INK, LETTER, MUTED, SAME, page, stacked, wrapped
 
 LINE, GAP = 0.15, 0.7  # Inches of a line of a label; lines between two losses.
-COLUMN, LABEL_SIZE = 2.1, 8.5  # Inches of a column; points.
+COLUMN, LABEL_SIZE, NUMBER_SIZE = 2.15, 8.5, 8  # Inches of a column; points.
 NARROWEST = 7.2  # Inches that the key takes.
-NOTE = (
-    "Dots are means over {units}, bars their 95 % intervals; what has one run has no bar, a loss without such a score "
-    "no dot. Differences are judged run by run, so that bars may overlap. Arrows point to raw pixels off the scale."
+# Half of an axis shows at least the smallest difference that matters, of a fraction in percent and of any other score,
+# so that chance does not fill it; and at most so many times what most losses take, so that one does not squeeze all.
+SMALLEST, SMALLEST_OF_PERCENT, LARGEST = 0.01, 0.005, 3
+
+BETTER, WORSE, UNDECIDED, SOFTMAX, MEAN, ALONE = LOOKS = (
+    {"label": "better than softmax", "color": SAME, "marker": ">"},
+    {"label": "worse than softmax", "color": DIFFERENT, "marker": "<"},
+    {"label": "not distinguishable from softmax", "color": MUTED, "marker": "o", "markerfacecolor": "white"},
+    {"label": "softmax, the reference", "color": INK, "marker": "o"},
+    {"label": "mean with the loss's own 95 % interval", "color": INK, "marker": "o"},
+    {"label": "a single number, without an interval", "color": MUTED, "marker": "o", "markerfacecolor": "white"},
 )
-COLORS = {"baseline": MUTED, "reference": INK, "loss": SAME}
-DOT = {"marker": "o", "markersize": 5.5, "markeredgewidth": 1.4}
+DOT = {"markersize": 5.5, "markeredgewidth": 1.4, "linestyle": ""}
+TESTED = (
+    "Marks are differences to softmax, run by run; numbers beside them are means over {units}. Right is better. The "
+    "intervals of a column hold together with 95 % (Bonferroni). At an edge, an arrow says that an interval goes on, a "
+    "number that the difference lies beyond. No mark: raw pixels, fewer than two {units} in common with softmax, or no "
+    "such score."
+)
+OF_ONE = (
+    "Scores of one {unit}: one {unit} tells nothing from chance, however large a difference looks. Right is better."
+)
+UNTESTED = "Means over {units}, each with its own 95 % interval: nothing is compared. Right is better."
 
 
 def intervals_figure(title, results):
-    """Means of the headline scores of `Results` with their 95 % intervals, a line a loss and a column a score.
+    """The headline scores of `Results` against softmax, a line a loss and a column a score; right is always better.
 
-    Filled dots are distinguishable from softmax. A score that no loss has has no column.
+    Differences have the intervals of the test that decides. Where there is nothing to test, for want of softmax or of
+    a second seed, the means are shown, each with its own interval. A score that no loss has has no column.
     """
     names = [name for name in results.protocol.headlines if any(row.scores(name) for row in results.losses)]
+    tested = any(results.against_softmax(name) for name in names)
     labels = [_label(row) for row in results.rows]
     places, lines = stacked(labels, GAP)
     letters = max(len(line) for label in labels for line in label.split("\n"))
     width = max(NARROWEST, 0.3 + letters * LETTER * LABEL_SIZE / 72 + COLUMN * len(names))
-    figure = page((width, LINE * lines + 1.8), title, wspace=0.04)
+    figure = page((width, LINE * lines + 2), title, wspace=0.04)
     grid = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
     grid[0].set_ylim(lines, 0)
     grid[0].set_yticks(places, labels)
-    for axes, name in zip(grid, names, strict=True):
-        _draw_column(axes, results, name, places)
-    _draw_key(figure, textwrap.fill(NOTE.format(units=results.protocol.units), int(13 * width)))
+    drawn = [_draw_column(axes, results, name, places, tested) for axes, name in zip(grid, names, strict=True)]
+    note = TESTED if tested else OF_ONE if results.most_units < 2 else UNTESTED
+    note = note.format(unit=results.protocol.unit, units=results.protocol.units)
+    _draw_key(figure, textwrap.fill(note, int(13 * width)), [look for look in LOOKS if any(look in d for d in drawn)])
     return figure
 
 
@@ -44,70 +67,107 @@ def _label(row):
     return f"{name}\nfailed: {row.failures}" if row.failed else name
 
 
-def _draw_column(axes, results, name, places):
-    score, found = results.protocol.scores[name], results.against_softmax(name)
-    low, high = _scale([row.interval(name) for row in results.losses])
-    for row, place in zip(results.rows, places, strict=True):
+def _draw_column(axes, results, name, places, tested):
+    """Draws what is known of a score, and gives the looks that it took."""
+    score = results.protocol.scores[name]
+    marks = _differences(results, name) if tested else _means(results, name)
+    middle, half = _scale([found for found, _ in marks.values()], score, tested)
+    axes.set_xlim(middle - score.better * half, middle + score.better * half)  # Right is better.
+    axes.set_xticks(_ticks(middle, half))
+    if tested:
+        axes.axvline(0, color=INK, linewidth=1, zorder=1)
+    means = [row.interval(name) for row in results.rows]
+    numbers = ["–" if mean is None else score.text(mean.mean) for mean in means]
+    room = 6 + LETTER * NUMBER_SIZE * max(map(len, numbers))
+    for row, place, number in zip(results.rows, places, numbers, strict=True):
         axes.axhline(place, color="#eeeeee", linewidth=0.8, zorder=0)
-        interval = row.interval(name)
-        if interval is None:
-            continue
-        if row.first.role == "reference":
-            axes.axvline(interval.mean, color=INK, linewidth=1, zorder=1)
-        if low <= interval.mean <= high:
-            distinguishable = row.key in found and found[row.key].distinguishable
-            _draw_interval(
-                axes, place, interval, distinguishable or row.first.role == "reference", COLORS[row.first.role]
-            )
-        else:
-            _draw_arrow(axes, place, interval.mean > high, score.text(interval.mean))
-    axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda number, _: score.text(number)))
+        axes.annotate(
+            number, (1, place), (room, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
+            ha="right", va="center", fontsize=NUMBER_SIZE, color=INK, annotation_clip=False,
+        )  # fmt: skip
+        if row.key in marks:
+            _draw_mark(axes, place, *marks[row.key], lambda value: score.text(value, "+" if tested else ""))
+    _style(axes, score, "+" if tested else "")
+    return [look for _, look in marks.values()]
+
+
+def _differences(results, name):
+    """Dict from a row's key to its `Interval` around softmax and how that looks."""
+    better = results.protocol.scores[name].better
+    found = {REFERENCE: (Interval(0, np.nan), SOFTMAX)}
+    for key, comparison in results.against_softmax(name).items():
+        verdict = BETTER if better * comparison.difference.mean > 0 else WORSE
+        found[key] = comparison.difference, verdict if comparison.distinguishable else UNDECIDED
+    return found
+
+
+def _means(results, name):
+    """The same of the means of the losses, which nothing is said of."""
+    means = {row.key: row.interval(name) for row in results.losses}
+    return {
+        key: (mean, ALONE if np.isnan(mean.half_width) else MEAN) for key, mean in means.items() if mean is not None
+    }
+
+
+def _scale(intervals, score, tested):
+    """The middle of an axis and half its width."""
+    middle = 0 if tested else np.median([found.mean for found in intervals])
+    reaches = [abs(found.mean - middle) + np.nan_to_num(found.half_width) for found in intervals]
+    usual = np.median([reach for reach in reaches if reach > 0] or [0])
+    smallest = SMALLEST_OF_PERCENT if score.percent else SMALLEST
+    return middle, 1.1 * max(smallest, min(max(reaches), LARGEST * usual))
+
+
+def _ticks(middle, half):
+    """Two or three round numbers on an axis."""
+    power = 10 ** np.floor(np.log10(half))
+    step = power * max(digit for digit in (1, 2, 5) if digit * power <= half)
+    ticks = step * (np.round(middle / step) + np.arange(-1, 2))
+    return ticks[abs(ticks - middle) <= half]
+
+
+def _draw_mark(axes, place, found, look, text):
+    """A mean and its interval: a bar beyond an edge is an arrow there, a mean beyond it a mark with its number."""
+    low, high = sorted(axes.get_xlim())
+    half = np.nan_to_num(found.half_width)
+    if half:
+        ends = np.clip([found.mean - half, found.mean + half], low, high)
+        axes.plot(ends, [place, place], color=look["color"], linewidth=1.6, solid_capstyle="butt")
+    mean = np.clip(found.mean, low, high)
+    axes.plot([mean], [place], **look | DOT, clip_on=False)
+    if mean != found.mean:
+        _beside_edge(axes, place, mean, 8, text(found.mean))
+        return
+    for edge, beyond in ((low, found.mean - half < low), (high, found.mean + half > high)):
+        if beyond:
+            _beside_edge(axes, place, edge, 9, arrowprops={"arrowstyle": "->", "color": look["color"], "shrinkB": 0})
+
+
+def _beside_edge(axes, place, edge, points, text="", arrowprops=None):
+    """A text so far inside of an edge, above the bar, or an arrow from there to it."""
+    at_right = edge == axes.get_xlim()[1]
+    axes.annotate(
+        text, (edge, place), (-points if at_right else points, 0), textcoords="offset points",
+        ha="right" if at_right else "left", va="bottom", fontsize=NUMBER_SIZE, color=INK, arrowprops=arrowprops,
+    )  # fmt: skip
+
+
+def _style(axes, score, sign):
+    scale = 100 if score.percent else 1
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{scale * value:{sign if value else ''}g}"))
     axes.grid(axis="x", color="#eeeeee", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color("#cccccc")
     axes.tick_params(axis="x", colors=MUTED, labelsize=8)
-    axes.tick_params(axis="y", length=0, labelsize=LABEL_SIZE, labelcolor=INK)
+    axes.tick_params(axis="y", length=0, pad=6, labelsize=LABEL_SIZE, labelcolor=INK)
+    axes.set_xlabel("better →", fontsize=8, color=MUTED, loc="right")
     axes.set_title(score.header, fontsize=10, color=INK, loc="left", weight="bold")
 
 
-def _scale(intervals):
-    """Limits that hold all means and bars of the losses, with some room."""
-    known = [(found.mean, np.nan_to_num(found.half_width)) for found in intervals if found is not None]
-    low, high = min(mean - half for mean, half in known), max(mean + half for mean, half in known)
-    room = 0.06 * (high - low) or 0.01 * abs(high) or 1
-    return low - room, high + room
-
-
-def _draw_interval(axes, place, score, filled, color):
-    if score.half_width > 0:  # Not NaN.
-        ends = [score.mean - score.half_width, score.mean + score.half_width]
-        axes.plot(ends, [place, place], color=color, linewidth=1.6, solid_capstyle="butt")
-    axes.plot([score.mean], [place], color=color, markerfacecolor=color if filled else "white", **DOT)
-
-
-def _draw_arrow(axes, place, at_right, number):
-    """An arrow at the edge, to a value beyond it."""
-    edge, inside, side = (1, -1, "right") if at_right else (0, 1, "left")
-    axes.annotate(
-        number, (edge, place), (14 * inside, 0), xycoords=axes.get_yaxis_transform(), textcoords="offset points",
-        ha=side, va="center", fontsize=8, color=MUTED, annotation_clip=False,
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        arrowprops={"arrowstyle": "->", "color": MUTED, "shrinkA": 1, "shrinkB": 0},
-    )  # fmt: skip
-
-
-def _draw_key(figure, note):
-    undecided = "not distinguishable, or too few runs to say"
-    handles = [
-        Line2D([], [], linestyle="", color=SAME, label="distinguishable from softmax", **DOT),
-        Line2D([], [], linestyle="", color=SAME, label=undecided, markerfacecolor="white", **DOT),
-        Line2D([], [], color=INK, linewidth=1, label="mean of softmax"),
-    ]
+def _draw_key(figure, note, looks):
     legend = figure.legend(
-        handles=handles, loc="outside lower left", ncols=3, fontsize=8.5, frameon=False, labelcolor=INK,
-        title=note, title_fontsize=8.5, alignment="left",
+        handles=[Line2D([], [], **look | DOT) for look in looks], loc="outside lower left", ncols=len(looks),
+        fontsize=8.5, frameon=False, labelcolor=INK, title=note, title_fontsize=8.5, alignment="left",
     )  # fmt: skip
     legend.get_title().set_color(MUTED)

@@ -6,13 +6,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .names import name_classes
-from .style import DPI, INK, MUTED, class_colors, grid_shape, page, panels
+from .names import MANY, name_classes
+from .style import DPI, INK, MUTED, class_colors, colors_of, grid_shape, page, panels
 
 HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
     "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can)."
 )
+COLOR = "Colour: the true class."
 SAME_LAYOUT = "Maps of the same images start from the same layout."
 MISCLASSIFIED = (
     "Misclassified: by the loss's own classifier or, where it has none, by the nearest class mean. "
@@ -20,8 +21,8 @@ MISCLASSIFIED = (
 )
 
 
-def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", caption=""):
-    """Scatters a t-SNE map in the colours of the true classes: each class named at its medoid, mistakes as crosses.
+def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", caption="", colors=None):
+    """Scatters a t-SNE map in the colours of the true classes: each class named among its points, mistakes as crosses.
 
     Args:
         axes: Axes of matplotlib.
@@ -31,9 +32,10 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
         mistakes: Booleans `(n,)`: which are misclassified; or None.
         title: Title of the panel.
         caption: Lines below the panel.
+        colors: One colour per class. If None, those of `class_colors`.
     """
     coordinates, labels = np.asarray(coordinates), np.asarray(labels)
-    colors = np.asarray(class_colors(len(class_names)))
+    colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
     mistakes = np.zeros(len(labels), bool) if mistakes is None else np.asarray(mistakes, bool)
     right = np.random.default_rng(0).permutation(np.flatnonzero(~mistakes))  # No class is drawn over another.
     axes.scatter(*coordinates[right].T, s=7, c=colors[labels[right]], alpha=0.6, linewidths=0)
@@ -52,13 +54,15 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     axes.set_xlabel(caption, fontsize=10, color=MUTED, loc="left")
 
 
-def tsne_figure(title, caption="", note=f"{HOW_TO_READ} {SAME_LAYOUT}", **panel):
+def tsne_figure(title, caption="", note=f"{COLOR} {HOW_TO_READ} {SAME_LAYOUT}", **panel):
     """One t-SNE map with the note on how to read it; `panel` has the other arguments of `draw_tsne`."""
     lines = [wrapped for line in caption.splitlines() for wrapped in textwrap.wrap(line, 78)]
-    figure = Figure(figsize=(6.4, 7.7 + 0.17 * len(lines)), dpi=DPI, layout="constrained")
+    note = textwrap.fill(note, 90)
+    height = 7.15 + 0.17 * len(lines) + 0.14 * note.count("\n")
+    figure = Figure(figsize=(6.4, height), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     draw_tsne(figure.add_subplot(), title=textwrap.fill(title, 50), caption="\n".join(lines), **panel)
-    figure.supxlabel(textwrap.fill(note, 90), fontsize=8.5, color=MUTED, x=0.01, ha="left")
+    figure.supxlabel(note, fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 
 
@@ -66,23 +70,28 @@ def comparison_tsne_figure(title, runs, note):
     """The maps of test images of `Run`s, a dict by name, and a cell with the colours, a note and how to read them."""
     class_names = next(iter(runs.values())).class_names
     rows, columns = grid_shape(len(runs) + 1)
-    figure = page((4.3 * columns, 5.0 * rows + 0.5), title, fontsize=17, hspace=0.03, wspace=0.02)
+    names = [textwrap.fill(name, 34) for name in runs]
+    lines = 1 + max(name.count("\n") for name in names)
+    figure = page((4.3 * columns, (4.65 + 0.2 * lines) * rows + 0.5), title, fontsize=17, hspace=0.03, wspace=0.02)
     grid = panels(figure, rows, columns, len(runs))
-    for axes, (name, run) in zip(grid, runs.items(), strict=False):
+    for axes, name, run in zip(grid, names, runs.values(), strict=False):
         caption = f"{run.protocol.line(run.scores)}\n{run.maps['test'].trust}"
         labels, mistakes = run.arrays["tsne_test_labels"], run.arrays.get("tsne_mistakes")
-        draw_tsne(axes, run.arrays["tsne_test"], labels, class_names, mistakes, textwrap.fill(name, 34), caption)
-    _draw_key(grid[len(runs)], class_names, note)
+        draw_tsne(axes, run.arrays["tsne_test"], labels, class_names, mistakes, name, caption, colors_of(run))
+    _draw_key(grid[len(runs)], class_names, colors_of(run), note)
     return figure
 
 
-def _draw_key(axes, class_names, note):
+def _draw_key(axes, class_names, colors, note):
     handles = [
         Line2D([], [], marker="o", linestyle="", color=color, label=name)
-        for name, color in zip(class_names, class_colors(len(class_names)), strict=True)
+        for name, color in zip(class_names, colors, strict=True)
     ]
     handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
-    axes.legend(handles=handles, loc="upper left", ncols=2, fontsize=11, frameon=False, borderaxespad=0)
-    paragraphs = MISCLASSIFIED, note, f"{HOW_TO_READ} {SAME_LAYOUT}"
+    form = {"ncols": 2, "fontsize": 11}
+    if len(class_names) > MANY:
+        form = {"ncols": 4, "fontsize": 6.5, "labelspacing": 0.2, "handletextpad": 0, "columnspacing": 0.5}
+    axes.legend(handles=handles, loc="upper left", frameon=False, borderaxespad=0, **form)
+    paragraphs = f"{COLOR} {MISCLASSIFIED}", note, f"{HOW_TO_READ} {SAME_LAYOUT}"
     text = "\n\n".join(textwrap.fill(paragraph, 56) for paragraph in paragraphs)
     axes.text(0, 0, text, transform=axes.transAxes, fontsize=9.5, color=MUTED, va="bottom", linespacing=1.25)

@@ -5,7 +5,7 @@ import textwrap
 from .style import INK, MARK, MUTED, page, panels
 
 COLUMNS = 8
-SIDE = 0.95  # Inches of an image with the room around it.
+SIDE, NAMES = 0.95, 0.25  # Inches of an image with the room around it, and of its names.
 
 
 def mistakes_figure(title, run):
@@ -13,11 +13,11 @@ def mistakes_figure(title, run):
     images, mistakes = run.arrays["mistake_images"], run.arrays["mistakes"]
     labels, predictions = (run.arrays[f"test_{name}"][mistakes] for name in ("labels", "predictions"))
     long_names = max(map(len, run.known_names)) > 3
-    rows = max(1, -(-len(images) // COLUMNS))
-    figure = page((COLUMNS * SIDE, rows * (SIDE + (0.42 if long_names else 0.25)) + 0.9), title, hspace=0.02)
+    rows = -(-len(images) // COLUMNS)
+    figure = page((COLUMNS * SIDE, rows * (SIDE + NAMES) + 0.9), title, hspace=0.02)
     grid = panels(figure, rows, COLUMNS, used=0)
     for axes, image, label, prediction in zip(grid, images, labels, predictions, strict=False):
-        axes.imshow(image.squeeze(), cmap="gray_r" if image.shape[-1] == 1 else None, vmin=0, vmax=255)
+        axes.imshow(image.squeeze(), cmap="gray", vmin=0, vmax=255)
         size = 7.5 if long_names else 10
         axes.set_title(run.known_names[label], fontsize=size, color=INK, pad=2)
         axes.text(

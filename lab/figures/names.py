@@ -1,5 +1,7 @@
 """Names of classes among their points."""
 
+import math
+
 import numpy as np
 from matplotlib import patheffects
 from scipy.spatial.distance import cdist
@@ -8,44 +10,52 @@ from .style import INK, LETTER
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 LINE = 1.1  # Height of a letter over the size of its font.
+MANY = 20  # With more classes names are smaller, and those are left out that others would cover by so much:
+COVERED = 0.25
+NEAR = 0.1  # Side of the square around a point in which its class is counted, as a share of the panel.
 
 
 def name_classes(axes, points, labels, class_names, fontsize):
-    """Names each class where its points are; names stay inside of the square panel and apart from each other."""
+    """Names each class where its points are; names stay inside of the square panel and apart as far as they can.
+
+    Of more classes than can be named, those are named whose names can be read.
+    """
     class_names = list(map(str, class_names))  # They may be numbers.
+    many = len(class_names) > MANY
+    fontsize *= math.sqrt(MANY / len(class_names)) if many else 1
     frame = np.array([axes.get_xlim(), axes.get_ylim()])
     # Panels grow when the figure is laid out, never shrink: the names take less room than is kept for them.
     point = np.ptp(frame[0]) / min(axes.bbox.size) * axes.get_figure().dpi / 72
     sizes = {
         label: fontsize * point * np.array([LETTER * len(class_names[label]), LINE]) for label in np.unique(labels)
     }
-    for label, place in _places(points, labels, sizes, frame).items():
+    for label, place in _places(points, labels, sizes, frame, COVERED if many else math.inf).items():
         axes.text(
             *place, class_names[label], color=INK, fontsize=fontsize, weight="bold", ha="center", va="center", zorder=5,
             path_effects=HALO,
         )  # fmt: skip
 
 
-def _places(points, labels, sizes, frame):
-    """Where each class is named: at the most central of its points whose name covers no other name.
+def _places(points, labels, sizes, frame, most):
+    """Where each class is named: at the most central of its points whose name covers least of the other names.
 
-    A real point, as the mean of a class may lie outside of it. If none is free, above or below the most central.
-    `sizes` are the width and the height of each name, `frame` the limits `(2, 2)` of the axes.
+    A real point, as the mean of a class may lie outside of it, and one of the half that lies densest, as a name at a
+    stray one would seem to belong to nothing. `sizes` are the width and the height of each name, `frame` the limits
+    `(2, 2)` of the axes, which names do not leave. A name of which more than a share `most` is covered has no place.
     """
     places = {}
     for label, size in sizes.items():
-        candidates = _candidates(points[labels == label], size[1])
-        candidates = np.clip(candidates, frame[:, 0] + size / 2, frame[:, 1] - size / 2)
-        room = np.ones(len(candidates))  # Less than one where the name would cover another.
+        own = points[labels == label]
+        around = np.maximum(size, NEAR * np.ptp(frame, axis=1))
+        beside = (cdist(own / around, own / around, "chebyshev") < 0.5).sum(axis=1)
+        dense = beside >= np.median(beside)
+        central = own[dense][cdist(own[dense], own).sum(axis=1).argsort()]
+        candidates = np.clip(central, frame[:, 0] + size / 2, frame[:, 1] - size / 2)
+        covered = np.zeros(len(candidates))
         for other, place in places.items():
-            apart = np.abs(candidates - place) / (size + sizes[other]) * 2
-            room = np.minimum(room, apart.max(axis=1).round(6))
-        places[label] = candidates[room.argmax()]
+            shared = (size + sizes[other]) / 2 - np.abs(candidates - place)
+            covered += shared.clip(0).prod(axis=1)
+        covered = (covered / size.prod()).round(6)
+        if covered.min() <= most:
+            places[label] = candidates[covered.argmin()]
     return places
-
-
-def _candidates(points, line):
-    """The points, the most central first, then places some lines above and below it."""
-    central = points[cdist(points, points).sum(axis=1).argsort()]
-    beside = [central[0] + [0, sign * number * line] for number in range(1, 20) for sign in (1, -1)]
-    return np.concatenate([central, beside])

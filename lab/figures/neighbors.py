@@ -9,7 +9,9 @@ from matplotlib.patches import Rectangle
 from .style import INK, LETTER, MARK, MUTED, page, panels, wrapped
 
 WIDTH_OF_ONE, WIDTH = 7.5, 10.5  # Inches of the page, for one embedding and for several.
-MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side, or the page would be too long.
+HIGHEST = 14  # Inches of a page.
+HEAD_OF_ONE, HEAD, BLOCK_TITLE = 1.2, 1, 0.4  # Inches that titles and the note take.
+MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side.
 GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in sides of an image.
 NOTE = (
     "Left: of each class, a test image that raw pixels are in doubt about (about half of its nearest are of its "
@@ -17,41 +19,59 @@ NOTE = (
 )
 
 
-def neighbors_figure(title, runs):
+def neighbors_pages(title, runs):
     """Some images and the nearest neighbours that `Run`s, a dict by name, find of them; wrong ones are framed.
 
     Of one run, every query has a strip of large images, the class of each wrong neighbour written below it. Of
     several, every query has a block with a strip per run, its number of right neighbours written beside it.
+
+    Returns:
+        List of figures, as many as it takes for none to be too long for a page.
     """
     class_names = next(iter(runs.values())).judged_names
     images, labels = (np.stack([run.arrays[f"strip_{part}"] for run in runs.values()]) for part in ("images", "labels"))
     if len(runs) == 1:
-        return _one(title, images[0], labels[0], class_names)
-    return _comparison(title, list(runs), images, labels, class_names)
+        return _pages_of_one(title, images[0], labels[0], class_names)
+    return _pages_of_several(title, list(runs), images, labels, class_names)
 
 
-def _one(title, images, labels, class_names):
-    names = [class_names[query] for query in labels[:, 0]]
-    strips = _Strips(images, WIDTH_OF_ONE - _inches(names, 9), below=CLASS_NAME, beside=0)
-    figure = page((WIDTH_OF_ONE, strips.inches(len(names)) + 1.35), title)
+def _pages_of_one(title, images, labels, class_names):
+    width = WIDTH_OF_ONE - _inches([class_names[query] for query in labels[:, 0]], 9)
+    strips = _Strips(images, width, below=CLASS_NAME, beside=0)
+    return [
+        _one(part, strips, images[shown], labels[shown], class_names)
+        for part, shown in _parts(title, len(labels), strips.inches(1), HIGHEST - HEAD_OF_ONE)
+    ]
+
+
+def _one(title, strips, images, labels, class_names):
+    figure = page((WIDTH_OF_ONE, strips.inches(len(labels)) + HEAD_OF_ONE), title)
     axes = figure.add_subplot()
     strips.draw(axes, images, labels)
     for x, y, label in strips.wrong(labels):
         middle, below = x + strips.side / 2, y + strips.side * 1.08
         axes.text(middle, below, class_names[label], ha="center", va="top", fontsize=7, color=MARK)
-    axes.set_yticks(strips.middles(len(names)), names)
+    axes.set_yticks(strips.middles(len(labels)), [class_names[query] for query in labels[:, 0]])
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
     _write_note(figure, f"{NOTE}those of another class, which is named.")
     return figure
 
 
-def _comparison(title, names, images, labels, class_names):
-    queries, k = labels.shape[1], labels.shape[2] - 1
+def _pages_of_several(title, names, images, labels, class_names):
     names = [wrapped(name, 40) for name in names]
-    columns = min(queries, 2 if len(names) <= MOST_ROWS_OF_TWO else 3)
-    lines = -(-queries // columns)
+    columns = min(labels.shape[1], 2 if len(names) <= MOST_ROWS_OF_TWO else 3)
     strips = _Strips(images[0], (WIDTH - _inches(names, 7)) / columns, below=GAP, beside=COUNT)
-    figure = page((WIDTH, lines * (strips.inches(len(names)) + 0.4) + 1), title)
+    height = strips.inches(len(names)) + BLOCK_TITLE
+    return [
+        _several(part, names, strips, columns, images[:, shown], labels[:, shown], class_names)
+        for part, shown in _parts(title, labels.shape[1], height, HIGHEST - HEAD, columns)
+    ]
+
+
+def _several(title, names, strips, columns, images, labels, class_names):
+    queries, k = labels.shape[1], labels.shape[2] - 1
+    lines = -(-queries // columns)
+    figure = page((WIDTH, lines * (strips.inches(len(names)) + BLOCK_TITLE) + HEAD), title)
     grid = panels(figure, lines, columns, queries)
     for number, axes in enumerate(grid[:queries]):
         found = labels[:, number]
@@ -64,6 +84,16 @@ def _comparison(title, names, images, labels, class_names):
         axes.set_title(class_names[found[0, 0]], fontsize=9, color=INK, loc="left", weight="bold")
     _write_note(figure, f"{NOTE}those of another class. Numbers: how many are of the image's class.")
     return figure
+
+
+def _parts(title, queries, height, room, columns=1):
+    """The title of each page, and which of so many queries it shows: lines of one height in so much room."""
+    lines = -(-queries // columns)
+    pages = -(-lines // max(1, int(room / height)))
+    each = -(-lines // pages) * columns
+    for number in range(pages):
+        part = f"{title} ({number + 1} of {pages})" if pages > 1 else title
+        yield part, slice(number * each, (number + 1) * each)
 
 
 def _inches(names, fontsize):

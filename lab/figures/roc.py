@@ -3,7 +3,6 @@
 import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-from scipy.special import expit, logit
 
 from .style import INK, MUTED, page, stacked, wrapped
 
@@ -20,22 +19,25 @@ NOTE = (
     f"In colour: the {EXTREMES} best and the {EXTREMES} worst losses by their TAR at FAR $10^{{-3}}$, besides "
     "softmax (black) and raw pixels (dotted). Grey: those between."
 )
-SMALLEST_FAR = 1e-5  # Shown.
-SMALLEST = 1e-6  # The logit of 0 and of 1 is infinite.
+# The same for every picture, so that two can be laid side by side: what lies outside is drawn at the edge.
+FAR_LIMITS, TAR_LIMITS = (1e-5, 1), (0.001, 0.9997)
 
 
 def roc_figure(title, runs):
-    """Verification ROC curves of `Run`s, a dict by name, and a key in the order of the TAR at FAR 1e-3."""
+    """Verification ROC curves of `Run`s, a dict by name, and a key in the order of the TAR at FAR 1e-3.
+
+    All such figures have the same scales.
+    """
     names, runs = zip(*sorted(runs.items(), key=lambda item: _key_tar(item[1]), reverse=True), strict=True)
     names = [wrapped(name, 36) for name in names]
     places, lines = stacked(names)
-    height = max(5.4, LINE * (lines + 2) + 1.2)
+    height = max(6.4, LINE * (lines + 2) + 1.2)
     figure = page((11, height), title)
     axes, key = figure.subplots(1, 2, width_ratios=(1.35, 1))
     styles = _styles([run.role for run in runs])
     for run, style in zip(runs, styles, strict=True):
-        axes.plot(run.arrays["roc_fars"], np.clip(run.arrays["roc_tars"], SMALLEST, 1 - SMALLEST), **style)
-    _draw_scales(axes, *_limits(runs))
+        axes.plot(run.arrays["roc_fars"], np.clip(run.arrays["roc_tars"], *TAR_LIMITS), clip_on=False, **style)
+    _draw_scales(axes)
     key.set_axis_off()
     key.set_xlim(0, 1)
     key.set_ylim((height - 1.2) / LINE, 0)
@@ -70,27 +72,12 @@ def _colored(number):
     return {"color": COLORS[number % len(COLORS)], "linestyle": DASHES[number % len(DASHES)], "linewidth": 1.5}
 
 
-def _limits(runs):
-    """FARs and TARs that the axes begin and end at, by the curves of the losses.
-
-    Raw pixels must not take the room of the others. The TARs are those where FAR is at most 0.1: above it all are at
-    the top. The largest FAR is the one where the last curve has left there.
-    """
-    losses = [run for run in runs if run.role != "baseline"] or runs
-    curves = [(run.arrays["roc_fars"], run.arrays["roc_tars"]) for run in losses]
-    shown = np.concatenate([tars[(fars >= SMALLEST_FAR) & (fars <= 0.1)] for fars, tars in curves])
-    low, high = logit(np.clip([shown.min(), shown.max()], 1e-3, 1 - 1e-4))
-    bottom, top = expit([low - 0.3, high + 0.3])
-    left_at = max(min(fars[tars > top], default=1) for fars, tars in curves)
-    return (SMALLEST_FAR, min(max(left_at, 10 * KEY_FAR), 1)), (bottom, top)
-
-
-def _draw_scales(axes, far_limits, tar_limits):
+def _draw_scales(axes):
     axes.set_xscale("log")
-    axes.set_xlim(far_limits)
+    axes.set_xlim(FAR_LIMITS)
     # It spreads out what is next to 0 and to 1 alike: on MNIST all are next to 1.
     axes.set_yscale("logit")
-    axes.set_ylim(tar_limits)
+    axes.set_ylim(TAR_LIMITS)
     axes.yaxis.set_major_locator(FixedLocator([percentage / 100 for percentage in PERCENTAGES]))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda tar, _: f"{100 * tar:.4g}%"))
     axes.yaxis.set_minor_locator(NullLocator())

@@ -44,8 +44,8 @@ CLOSED = Protocol(
         "Shape of the embedding": GEOMETRY,
     },
     short=(
-        *("head_accuracy", "center_accuracy", "knn_accuracy", "recall_at_1", "r_precision", "map_at_r"),
-        "distance_ratio",
+        *("center_accuracy", "map_at_r", "head_accuracy", "knn_accuracy", "distance_ratio"),
+        *("recall_at_1", "r_precision"),
     ),
     headlines=("head_accuracy", "center_accuracy", "map_at_r", "tar_at_far_1e-3", "distance_ratio"),
     highlights=("knn_accuracy", "center_accuracy", "map_at_r"),

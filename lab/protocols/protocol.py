@@ -29,7 +29,7 @@ class Protocol:
     Args:
         name: As `--protocol` takes it.
         tables: Its scores, dict from a title to a dict from a score's name to its `Score`: tables that fit a page.
-        short: The scores that a terminal has room for.
+        short: The scores that a terminal has room for; where it is narrow, the first of them.
         headlines: The scores that a loss is compared with softmax by.
         highlights: The scores of a single line.
         head: Name of the accuracy of the loss's own classifier, the one score that not every loss has.

@@ -4,8 +4,9 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from evaluation.significance import Interval, compare, holm, interval
+from evaluation.significance import Interval, compare, interval
 
 RUNS = 2000
 
@@ -42,27 +43,43 @@ def test_interval_of_one_number_is_unknown():
     assert math.isnan(interval([7.0]).half_width)
 
 
-def test_holm_by_hand():
-    # Ascending: 0.01 x 4, 0.02 x 3, 0.03 x 2 (not below the one before it), 0.5 x 1.
-    assert holm([0.03, 0.01, 0.5, 0.02]) == pytest.approx([0.06, 0.04, 0.5, 0.06])
-    assert holm([0.9, 0.8]) == [1, 1]
-    assert holm([]) == []
-
-
-def test_holm_leaves_out_what_was_not_tested():
-    corrected = holm([0.02, math.nan, 0.01])
-    assert corrected[::2] == pytest.approx([0.02, 0.02])
-    assert math.isnan(corrected[1])
-
-
 def test_a_comparison_by_hand():
     found = compared({0: 1.0, 1: 2.0, 2: 3.0}, better={2: 3.6, 0: 1.5, 1: 2.4})["better"]
-    # Differences 0.5, 0.4, 0.6: t = 0.5 / (0.1 / sqrt(3)) = 8.66, p = 0.0131 with two degrees of freedom.
+    # Differences 0.5, 0.4, 0.6: their deviation is 0.1, and t = 4.303 with two degrees of freedom.
     assert found.difference.mean == pytest.approx(0.5)
     assert found.difference.half_width == pytest.approx(4.303 * 0.1 / math.sqrt(3), abs=1e-3)
-    assert found.p == pytest.approx(0.0131, abs=1e-4)
     assert found.pairs == 3
     assert found.distinguishable
+
+
+def test_intervals_are_as_wide_as_it_takes_to_hold_together():
+    reference = {0: 0.0, 1: 0.0, 2: 0.0}
+    # The table's t for 1 - 0.05 / 5 with two degrees of freedom is 9.925: 0.573 with this deviation.
+    others = {f"loss {mean}": {0: mean - 0.1, 1: mean, 2: mean + 0.1} for mean in (0.5, 0.57, 0.58, -0.57, -0.58)}
+    found = compared(reference, **others)
+    for mean in (0.5, 0.57, 0.58, -0.57, -0.58):
+        assert found[f"loss {mean}"].difference.mean == pytest.approx(mean)
+        assert found[f"loss {mean}"].difference.half_width == pytest.approx(9.925 * 0.1 / math.sqrt(3), abs=1e-3)
+        assert found[f"loss {mean}"].distinguishable == (abs(mean) > 0.573)
+    alone = compared(reference, loss=others["loss 0.5"])["loss"]
+    assert alone.difference.half_width == pytest.approx(4.303 * 0.1 / math.sqrt(3), abs=1e-3)
+    assert alone.distinguishable
+
+
+def test_the_correction_is_over_every_loss_with_two_pairs_or_more_and_of_each_by_its_own_pairs():
+    rng = np.random.default_rng(5)
+    reference = dict(enumerate(rng.normal(size=5)))
+    others = {f"{pairs} pairs": dict(enumerate(rng.normal(size=pairs))) for pairs in (5, 3, 2, 1)}
+    others["without spread"] = {unit: score + 1 for unit, score in reference.items()}
+    others["without a pair"] = {9: 1.0}
+    found = compared(reference, **others)
+    assert found.keys() == others.keys() - {"without a pair"}
+    for pairs in (5, 3, 2):
+        differences = [others[f"{pairs} pairs"][unit] - reference[unit] for unit in range(pairs)]
+        mean = sum(differences) / pairs
+        variance = sum((difference - mean) ** 2 for difference in differences) / (pairs - 1)
+        quantile = stats.t.isf(0.05 / 4 / 2, pairs - 1)  # Four losses have two pairs, and an interval has two sides.
+        assert found[f"{pairs} pairs"].difference.half_width == pytest.approx(quantile * math.sqrt(variance / pairs))
 
 
 def test_only_runs_that_both_have_are_paired():
@@ -84,7 +101,8 @@ def test_differences_without_spread_are_not_distinguishable(images, right):
     """As accuracies have with few runs: each so many images apart, which says nothing of the noise."""
     reference, other = ({run: (count + more) / 10_000 for run, count in enumerate(right)} for more in (0, images))
     found = compared(reference, a=other)["a"]
-    assert found.p == 1
+    assert found.difference.mean == pytest.approx(images / 10_000)
+    assert math.isnan(found.difference.half_width)  # No point: nothing is known of the noise.
     assert not found.distinguishable
 
 
@@ -92,7 +110,7 @@ def test_runs_of_a_unit_are_paired_before_they_are_averaged():
     reference = {0: {0: 0.1, 1: 0.9}, 1: {0: 0.2, 1: 0.8}, 2: {0: 0.5}}
     alike = {0: {0: 0.1}, 1: {0: 0.2, 1: 0.8}, 2: {1: 0.7}}  # A run of 0 failed, and none of 2 is common.
     found = compare(reference, {"a": alike})["a"]
-    assert found.difference == Interval(0.0, 0.0)
+    assert found.difference.mean == 0
     assert found.pairs == 2
 
 
@@ -104,6 +122,18 @@ def test_95_percent_intervals_hold_a_known_difference_in_95_percent_of_draws(run
         difference = comparisons(seeds(rng, [0, 0.3], runs))["loss 0"].difference
         held += abs(difference.mean - 0.3) <= difference.half_width
     assert 0.93 <= held / RUNS <= 0.97
+
+
+@pytest.mark.parametrize("runs", [3, 5])
+def test_the_intervals_of_ten_losses_hold_all_their_differences_at_once_in_95_percent_of_draws(runs):
+    rng = np.random.default_rng(4)
+    means = np.linspace(0, 1, 11)
+    held = 0
+    for _ in range(RUNS // 2):
+        found = [c.difference for c in comparisons(seeds(rng, means, runs)).values()]
+        held += all(abs(f.mean - mean) <= f.half_width for f, mean in zip(found, means[1:], strict=True))
+    assert held / (RUNS // 2) >= 0.94  # Less than 1: the losses share softmax, and Bonferroni errs to the safe side.
+    assert held < RUNS // 2
 
 
 @pytest.mark.parametrize("runs", [3, 5])

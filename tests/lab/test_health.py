@@ -9,6 +9,7 @@ import pytest
 from support.small_network import Epochs, few_digits, small_model, small_settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lab.estimate import Estimate
 from lab.health import SETTLING_STEPS, Health, target_angles
 from lab.log import Log
 from lab.run_folder import RunFolder
@@ -55,7 +56,7 @@ def trained(tmp_path_factory):
         folder, settings = RunFolder(tmp_path_factory.mktemp(loss)), small_settings(loss, overrides=overrides)
         model, health = small_model(settings, few_digits()), Health(few_digits().validation, settings)
         log, epochs, state = Log("command", tensorboard=True), Epochs(), State()
-        with log.following(1, 4, ""):
+        with log.following(Estimate(1, 4), ""):
             folder.start(settings, log.command)
             log.begin(settings.title)
             train(model, few_digits().train, health, [epochs, state, *log.callbacks(folder, health)])
@@ -122,11 +123,11 @@ def test_angles_are_to_the_nearest_direction_of_the_own_class_in_degrees():
 
 def test_tensorboard_has_the_signs_as_curves_and_their_distributions_as_histograms(trained):
     _, path, _ = trained("triplet_center")
-    events = EventAccumulator(str(path / "validation"), size_guidance={"tensors": 0}).Reload()
+    events = EventAccumulator(str(path), size_guidance={"tensors": 0}).Reload()
     tags = events.Tags()["tensors"]
-    assert {"epoch_target_angle", "epoch_embedding_norm", "epoch_spread"} <= set(tags)
+    assert {"epoch/target_angle", "epoch/embedding_norm", "epoch/spread"} <= set(tags)
     for tag in ("target_angle", "embedding_norm", "class_mean_distance"):
-        assert [event.step for event in events.Tensors(tag)] == [0, 1]
+        assert [event.step for event in events.Tensors(f"histogram/{tag}")] == [1, 2]
 
 
 class Shown:

@@ -9,6 +9,7 @@ from support.small_network import few_digits, small_model, small_settings
 
 from lab.dashboard import NoDashboard
 from lab.errors import InputError
+from lab.estimate import Estimate
 from lab.health import Health
 from lab.log import Log
 from lab.results import gather
@@ -78,7 +79,7 @@ def test_a_command_that_ends_well_has_status_0(log):
 def test_ctrl_c_ends_what_is_followed_alone(log, capsys):
     after = []
     with log:
-        with log.following(2, 10, "Go on with the same command."):
+        with log.following(Estimate(2, 10), "Go on with the same command."):
             log.progress.line("begun")
             raise KeyboardInterrupt
         after.append("compared")
@@ -88,17 +89,18 @@ def test_ctrl_c_ends_what_is_followed_alone(log, capsys):
 
 
 def test_whatever_else_happens_while_it_is_followed_passes(log, capsys):
-    with pytest.raises(ValueError, match="a fault"), log.following(2, 10, "Go on with the same command."):
+    with pytest.raises(ValueError, match="a fault"), log.following(Estimate(2, 10), "Go on with the same command."):
         raise ValueError("a fault")
     assert log.status == 0
     assert capsys.readouterr().out == ""
 
 
-def test_what_is_followed_to_its_end_leaves_no_message(log, capsys):
-    with log.following(2, 10, "Go on with the same command."):
+@pytest.mark.parametrize(("compared", "said"), [(0, ""), (2, "Drawing the comparison.\n")])
+def test_what_is_followed_to_its_end_leaves_no_message_but_what_comes_next(log, compared, said, capsys):
+    with log.following(Estimate(2, 10, compared=compared), "Go on with the same command."):
         pass
     assert log.status == 0
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr().out == said
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def folder(tmp_path):
 def test_a_run_begins_with_its_settings_and_the_command_in_an_empty_folder(log, folder):
     folder.path.mkdir(parents=True)
     (folder.path / "old.png").write_text("")
-    with log.following(1, 10, ""):
+    with log.following(Estimate(1, 10), ""):
         folder.start(SETTINGS, log.command)
         log.begin(SETTINGS.title)
         assert log.progress.name == "softmax seed 0"
@@ -122,7 +124,7 @@ def test_a_run_begins_with_its_settings_and_the_command_in_an_empty_folder(log, 
 
 def test_the_times_of_a_run_are_those_of_its_stages_and_of_all_of_it(log, folder, monkeypatch):
     clock = itertools.accumulate([100.0, 5.0, 2.0, 1.0, 0.5, *[1000.0] * 5])
-    with log.following(1, 10, ""):
+    with log.following(Estimate(1, 10), ""):
         monkeypatch.setattr("lab.log.time", types.SimpleNamespace(perf_counter=lambda: next(clock)))
         folder.start(SETTINGS, log.command)
         log.begin(SETTINGS.title)
@@ -137,7 +139,7 @@ def test_the_times_of_a_run_are_those_of_its_stages_and_of_all_of_it(log, folder
 def test_a_run_shown_in_tensorboard_has_its_times_to_the_end(log, folder, monkeypatch):
     shown, run = [], make_run()
     monkeypatch.setattr(NoDashboard, "run", lambda self, *arguments: shown.append(arguments))
-    with log.following(1, 10, ""):
+    with log.following(Estimate(1, 10), ""):
         folder.start(run.settings, log.command)
         log.begin(run.settings.title)
         log.stage("scoring")
@@ -151,7 +153,7 @@ def test_a_run_shown_in_tensorboard_has_its_times_to_the_end(log, folder, monkey
 
 def test_a_run_ends_with_a_line(log, folder, capsys, monkeypatch):
     monkeypatch.setattr(log, "times", lambda: ({}, 2.0))
-    with log.following(2, 10, ""):
+    with log.following(Estimate(2, 10), ""):
         for run in (make_run("raw_pixels"), make_run(), make_run("center", failure="diverged: the loss is nan.")):
             folder.start(run.settings, log.command)
             log.begin(run.settings.title)
@@ -163,41 +165,44 @@ def test_a_run_ends_with_a_line(log, folder, capsys, monkeypatch):
     ]
 
 
-def test_the_bar_counts_runs_but_not_the_raw_pixels(log, folder):
-    with log.following(2, 10, ""):
-        task, done = log.progress.bar.tasks[0], []
+def test_the_estimate_is_told_of_runs_and_of_raw_pixels_apart(log, folder):
+    with log.following(Estimate(2, 4), ""):
+        estimate, progress = log.progress.estimate, log.progress
+        progress.set_params({"steps": 4})
         for run in (make_run("raw_pixels"), make_run(), make_run("center", failure="diverged")):
             folder.start(run.settings, log.command)
             log.begin(run.settings.title)
-            log.end(run)
-            done.append(task.completed / task.total)
-    assert done == [0, 0.5, 1]
+            if run.role != "baseline":
+                progress.on_epoch_begin(0)
+                progress.on_train_batch_end(3)
+            log.stage("drawing")
+            assert log.end(run) is run
+    assert (len(estimate.untrained), len(estimate.trained), estimate.current) == (1, 2, None)
+    assert [list(run.seconds()) for run in estimate.trained] == [["drawing"]] * 2
 
 
-def test_the_bar_counts_batches_though_keras_counts_whole_calls(log, folder):
-    with log.following(1, 40, ""):
+def test_the_estimate_counts_batches_though_keras_counts_whole_calls(log, folder):
+    with log.following(Estimate(1, 40), ""):
         progress = log.progress
         progress.set_params({"steps": 20})
         folder.start(SETTINGS, log.command)
         log.begin(SETTINGS.title)
-        done = []
         for epoch in (0, 1):
             progress.on_epoch_begin(epoch)
             for batch in (7, 15, 23):  # The last call of eight steps ends beyond the epoch.
                 progress.on_train_batch_end(batch)
-                done.append(progress.bar.tasks[0].completed)
-    assert done == [8, 16, 20, 28, 36, 40]
+    assert [batches for _, batches in progress.estimate.current.reports] == [8, 16, 20, 28, 36, 40]
 
 
 @pytest.mark.parametrize("tensorboard", [False, True])
 def test_each_epoch_of_a_training_is_told_everywhere(folder, capsys, tensorboard):
     log, settings = Log("command", tensorboard), small_settings("center")
     model, health = small_model(settings, few_digits()), Health(few_digits().validation, settings)
-    with log.following(1, 4, ""):
+    with log.following(Estimate(1, 4), ""):
         folder.start(settings, log.command)
         log.begin(settings.title)
         train(model, few_digits().train, health, log.callbacks(folder, health))
-        assert log.progress.bar.tasks[0].completed == 2 * (500 // 240)
+        assert log.progress.estimate.current.reports[-1][1] == 2 * (500 // 240)
     header, *rows = (folder.path / "history.csv").read_text().splitlines()
     columns = {"softmax", "center", "head_accuracy", "learning_rate", "val_loss", "val_softmax", "val_center"}
     assert columns | {"val_map_at_r", "val_center_accuracy", "val_spread"} <= set(header.split(","))
@@ -207,8 +212,7 @@ def test_each_epoch_of_a_training_is_told_everywhere(folder, capsys, tensorboard
     for number, (line, score) in enumerate(zip(lines, scores, strict=True), 1):
         assert line.startswith(f"  center seed 0 epoch {number}: loss ")
         assert line.endswith(f", validation MAP@R {score:.4f}")
-    folders = {path.name for path in folder.path.iterdir() if path.is_dir()}
-    assert folders == ({"train", "validation"} if tensorboard else set())
+    assert len(list(folder.path.glob("*tfevents*"))) == int(tensorboard)
 
 
 def test_a_run_that_was_done_before_is_said_to_be_skipped_and_if_it_failed_how(log, tmp_path, capsys):
@@ -245,7 +249,7 @@ def test_results_are_told_as_tables_pictures_and_lines(log, results, capsys):
 
 def test_where_to_look_with_tensorboard_is_said_at_the_end(results, capsys):
     Log("command", tensorboard=True).results(results, [], CAPTIONS)
-    assert capsys.readouterr().out.endswith(f"TensorBoard: tensorboard --logdir {results.path.parent}\n")
+    assert capsys.readouterr().out.endswith(f"TensorBoard: tensorboard --logdir {results.path}\n")
 
 
 def test_without_a_run_that_ended_it_is_said_why_and_nothing_is_written(log, tmp_path, capsys):

@@ -30,7 +30,8 @@ def points_of(data):
 def baseline(digits):
     """What the maps of the raw pixels make of themselves: their selection with its references."""
     selection = Selection.of_pixels(digits, SETTINGS)
-    return Selection.of_arrays(draw_maps(digits, points_of(digits), selection, SETTINGS)[1] | selection.arrays)
+    _, coordinates = draw_maps(digits, points_of(digits), selection, SETTINGS)
+    return Selection.of_arrays(coordinates | selection.arrays)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,7 @@ def test_two_maps_at_once_are_the_same_as_ever_and_leave_the_threads_of_the_proc
 
 
 def test_every_map_shows_the_selected_images_with_their_classes(digits, baseline, drawn):
-    facts, arrays = drawn
+    facts, arrays = drawn[0], drawn[1] | baseline.images(digits)
     for name, key, split in (("test", "tsne_indices", digits.test), ("train", "tsne_train_indices", digits.train)):
         np.testing.assert_array_equal(arrays[key], baseline.indices[name])
         np.testing.assert_array_equal(arrays[f"tsne_{name}_labels"], split.labels[arrays[key]])
@@ -77,6 +78,7 @@ def test_the_map_of_test_images_shows_those_of_classes_never_seen(digits):
     selection = Selection.of_pixels(parted, SETTINGS)
     shown = parted.shown_labels[selection.indices["test"]]
     assert set(shown) == set(range(10))
+    np.testing.assert_array_equal(selection.images(parted)["tsne_test_labels"], shown)
     np.testing.assert_array_equal(selection.indices["test"], np.arange(len(digits.test)))
     assert set(parted.train.labels[selection.indices["train"]]) == set(range(6))
     assert selection.layouts["test"].shape == (len(digits.test), 2)

@@ -109,6 +109,17 @@ def test_every_run_shows_the_same_images_in_its_maps_as_the_raw_pixels(case):
     assert not np.allclose(case.run.arrays["tsne_test"], case.pixels.arrays["tsne_test"])
 
 
+def test_two_dimensions_have_no_map_but_say_which_images_are_shown(case):
+    settings, stages = dataclasses.replace(case.run.settings, embedding_dim=2), []
+    run = measure(small_model(settings, case.data), case.data, case.pixels.selection(), settings, stages.append)
+    assert stages == ["embedding", "scoring"]
+    assert run.maps == {}
+    assert case.run.arrays.keys() - run.arrays.keys() == {"tsne_test", "tsne_train"}
+    for name in ("tsne_indices", "tsne_test_labels", "tsne_train_indices", "tsne_train_labels"):
+        np.testing.assert_array_equal(run.arrays[name], case.run.arrays[name])
+    assert {picture.file for picture in run_pictures(run)} >= {"features.png", "neighbors.png"}
+
+
 def test_a_strip_is_an_image_of_each_judged_class_and_its_nearest_others(case):
     part = case.data.judged_part
     split, points = case.data.parts[part], points_of(case, part)

@@ -9,10 +9,10 @@ import pytest
 
 from lab.errors import InputError
 from lab.protocols import PROTOCOLS
-from lab.protocols.open import SPLITS, SPLITS_FILE, unseen_classes
+from lab.protocols.open import SPLITS_FILE, unseen_classes
 from lab.sources import SOURCES
 
-UNSEEN = 4  # Classes of each split.
+SPLITS, UNSEEN = 5, 4  # Splits of a data set; classes of each.
 
 
 def draw_splits(num_classes, seed):

@@ -94,10 +94,24 @@ def test_quick_results_are_stamped(tmp_path):
     assert "QUICK run: a first look, not a result." in summary(gather(tmp_path))
 
 
-def test_with_one_seed_nothing_is_told_from_chance(folder):
+def test_with_one_seed_nothing_is_told_from_chance_and_no_loss_is_the_best(folder):
     write_run(folder)
     write_run(folder, "center", score=0.9)
-    assert "Nothing can be told from chance" in summary(gather(folder, SETTINGS))
+    text = summary(gather(folder, SETTINGS))
+    assert "Nothing can be told from chance" in text
+    assert "of one seed: no loss is marked as the best, as one seed tells nothing from chance." in text
+    assert "**" not in text
+    assert "±" not in text
+
+
+def test_with_several_splits_the_best_mean_of_each_column_is_bold_and_said_to_be(tmp_path):
+    for split in (0, 1):
+        for loss, score in (("softmax", 0.25), ("center", 0.75)):
+            write_run(tmp_path, loss, score=score, protocol="open", split=split)
+    text = summary(gather(tmp_path))
+    assert "in bold the best mean of each column" in text
+    assert "confidence interval of the mean over splits, of each loss on its own: it describes a loss" in text
+    assert "| center | 0, 1 | **75.00 ± 0.00** |" in text
 
 
 def test_a_loss_earns_a_sentence_of_what_is_more_than_chance_and_what_is_not(folder):
@@ -111,8 +125,29 @@ def test_a_loss_earns_a_sentence_of_what_is_more_than_chance_and_what_is_not(fol
     assert f"- **center**: better than softmax in {better}; worse than softmax in intra/inter (+0.210).\n" in text
     alike = ", ".join(CLOSED.scores[name].title for name in CLOSED.headlines)
     assert f"- **triplet**: not distinguishable from softmax in {alike}. 1 of 4 runs failed.\n" in text
-    assert "| **+0.2100 ± 0.0248** |" in text
-    assert "| +0.0000 ± 0.0248 |" in text
+    # Of two losses: t = 6.205 with two degrees of freedom, times a deviation of 0.01, over the root of 3.
+    assert "| **+0.2100 ± 0.0358** |" in text
+    assert "| +0.0000 ± 0.0358 |" in text
+    assert "corrected for the losses of the column (Bonferroni): the intervals of a column hold together" in text
+
+
+def test_bold_is_what_does_not_cross_zero_and_nothing_else(folder):
+    for seed, noise in enumerate((-0.1, 0.0, 0.1)):
+        write_run(folder, seed=seed, score=0.4)
+        write_run(folder, "center", seed=seed, score=0.4 + 0.36 + noise)  # The half-width is 0.358.
+        write_run(folder, "triplet", seed=seed, score=0.4 + 0.35 + noise)
+    text = summary(gather(folder, SETTINGS))
+    assert "| center | 3 | **+36.00 ± 35.83** | **+36.00 ± 35.83** | **+0.3600 ± 0.3583** |" in text
+    assert "| triplet | 3 | +35.00 ± 35.83 | +35.00 ± 35.83 | +0.3500 ± 0.3583 |" in text
+
+
+def test_a_difference_that_was_the_same_for_every_seed_has_no_interval(folder):
+    for seed in range(3):
+        write_run(folder, seed=seed, score=0.25 + seed / 64)
+        write_run(folder, "center", seed=seed, score=0.5 + seed / 64)
+    text = summary(gather(folder, SETTINGS))
+    assert "| center | 3 | +25.00 for every seed | +25.00 for every seed | +0.2500 for every seed |" in text
+    assert "- **center**: not distinguishable from softmax in head, " in text
 
 
 def test_a_summary_without_softmax_compares_nothing_with_it(tmp_path):
@@ -160,6 +195,19 @@ def test_pictures_of_runs_that_are_gone_do_not_stay(folder):
     }
     links = [line for line in (folder / "SUMMARY.md").read_text().splitlines() if ".png" in line]
     assert links == ["![Pairs](comparison_roc.png)"]
+
+
+def test_a_picture_in_parts_is_shown_in_their_order_and_takes_the_place_of_other_parts(folder):
+    write_run(folder)
+    for name in ("comparison_roc.png", "comparison_tsne_1.png", "comparison_roc_13.png", "comparison_roc_mine.png"):
+        (folder / name).write_bytes(b"old")
+    parts = [f"comparison_roc_{number}.png" for number in range(1, 12)]
+    with Log("python main.py", tensorboard=False) as log:
+        log.results(gather(folder), [Picture(name, b"new") for name in parts], CAPTIONS)
+    assert {path.name for path in folder.glob("*.png") if path.read_bytes() == b"new"} == set(parts)
+    assert [path.name for path in folder.glob("*.png") if path.read_bytes() == b"old"] == ["comparison_roc_mine.png"]
+    links = [line for line in (folder / "SUMMARY.md").read_text().splitlines() if ".png" in line]
+    assert links == [f"![Pairs]({name})" for name in parts]
 
 
 def test_nothing_is_written_of_nothing(tmp_path):

@@ -43,8 +43,8 @@ def names(found):
 
 
 def test_the_best_is_the_largest_number_not_the_last_in_the_alphabet():
-    found = results(row("softmax", head_accuracy=[1.0]), row("center", head_accuracy=[0.9975]))
-    assert found.cell(found.rows[0], "head_accuracy") == "100.00"
+    found = results(row("softmax", head_accuracy=[1.0, 1.0]), row("center", head_accuracy=[0.9975, 0.9975]))
+    assert found.cell(found.rows[0], "head_accuracy") == "100.00 ± 0.00"
     assert found.best("head_accuracy") == {"softmax"}
 
 
@@ -56,13 +56,28 @@ def test_the_smallest_distance_ratio_is_best_and_equal_means_are_both_best():
 
 
 def test_no_loss_is_best_in_what_is_neither_good_nor_bad():
-    assert results(row("softmax", norm_mean=[3.0]), row("center", norm_mean=[1.0])).best("norm_mean") == set()
+    found = results(row("softmax", norm_mean=[3.0, 3.0]), row("center", norm_mean=[1.0, 1.0]))
+    assert found.best("norm_mean") == set()
 
 
 def test_the_raw_pixels_do_not_compete_and_one_loss_is_not_the_best_of_itself():
-    rows = [row("raw_pixels", map_at_r=[0.9]), row("softmax", map_at_r=[0.5])]
+    rows = [row("raw_pixels", map_at_r=[0.9]), row("softmax", map_at_r=[0.5, 0.5])]
     assert results(*rows).best("map_at_r") == set()
-    assert results(*rows, row("center", map_at_r=[0.4])).best("map_at_r") == {"softmax"}
+    assert results(*rows, row("center", map_at_r=[0.4, 0.4])).best("map_at_r") == {"softmax"}
+
+
+def test_of_one_seed_no_loss_is_the_best():
+    assert results(row("softmax", map_at_r=[0.1]), row("center", map_at_r=[0.9])).best("map_at_r") == set()
+
+
+def test_of_one_split_no_loss_is_the_best_however_many_seeds(tmp_path):
+    for loss, score in (("softmax", 0.1), ("center", 0.9)):
+        for seed in (0, 1):
+            write_run(tmp_path, loss, seed=seed, score=score, **OPEN)
+    assert gather(tmp_path).best("unseen_map_at_r") == set()
+    for loss, score in (("softmax", 0.1), ("center", 0.9)):
+        write_run(tmp_path, loss, score=score, **OPEN | {"split": 1})
+    assert gather(tmp_path).best("unseen_map_at_r") == {"center"}
 
 
 def test_a_cell_shows_the_mean_and_its_95_percent_interval():
@@ -192,6 +207,16 @@ def test_losses_are_compared_with_softmax_seed_by_seed():
     assert found.keys() == {"center", "triplet"}
     assert found["center"].distinguishable
     assert not found["triplet"].distinguishable
+
+
+def test_the_more_losses_are_compared_the_wider_are_their_intervals_but_a_mean_keeps_its_own():
+    softmax, center = row("softmax", map_at_r=[0.1, 0.5, 0.9]), row("center", map_at_r=[0.2, 0.61, 1.0])
+    few, many = results(softmax, center), results(softmax, center, row("ring", map_at_r=[0.5, 0.4, 0.9]))
+    half_width = few.against_softmax("map_at_r")["center"].difference.half_width
+    # t of two degrees of freedom: 4.303 for 95 %, 6.205 for 97.5 %.
+    wider = many.against_softmax("map_at_r")["center"].difference.half_width
+    assert wider == pytest.approx(half_width * 6.205 / 4.303, rel=1e-3)
+    assert few.cell(center, "map_at_r") == many.cell(center, "map_at_r")
 
 
 def test_one_seed_of_softmax_compares_nothing():

@@ -145,6 +145,14 @@ def test_a_file_that_lacks_what_is_drawn_or_compared_is_of_no_run(tmp_path, name
     assert folder.load() is None
 
 
+def test_two_dimensions_need_no_maps_and_keep_those_of_an_older_version():
+    flat = make_run("center", embedding_dim=2)
+    assert not flat.to_metrics().keys() & {"tsne", "tsne_train"}
+    assert read(flat, flat.to_metrics()).maps == {}
+    older = changed(flat, maps=make_run("center").maps)
+    assert read(older, older.to_metrics()).maps == older.maps
+
+
 @pytest.mark.parametrize("part", ["test", "timing", "tsne"])
 def test_a_file_with_something_else_in_a_place_is_of_no_run(tmp_path, part):
     run = FINISHED["closed"]
@@ -182,6 +190,15 @@ def test_a_run_has_a_name_a_role_and_a_unit():
 def test_known_classes_are_those_that_are_not_unseen():
     assert FINISHED["closed"].known_names == tuple("0123456789")
     assert FINISHED["open"].known_names == tuple("012345")
+
+
+def test_classes_have_the_numbers_of_the_data_set_in_every_split():
+    assert make_run().class_numbers == tuple(range(10))
+    for split, unseen in PROTOCOLS["open"].splits("digits", 10).items():
+        numbers = make_run(protocol="open", split=split).class_numbers
+        assert sorted(numbers) == list(range(10))
+        assert list(numbers[:6]) == sorted(set(range(10)) - set(unseen))
+        assert list(numbers[6:]) == sorted(unseen)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

@@ -81,7 +81,7 @@ def test_a_later_version_skips_and_compares_what_an_older_one_has_done(tmp_path)
     asked = later(Settings("digits", "center", seed=0, epochs=2))
     assert RunFolder(path).is_done(asked, overwrite=False) is True
     assert RunFolder(pixels).is_done(asked.of_pixels(), overwrite=False) is True
-    with pytest.raises(ConflictError, match=r'\(recipe "default" -> "other"\)'):
+    with pytest.raises(ConflictError, match=r"\(recipe default, now other\)"):
         RunFolder(path).is_done(dataclasses.replace(asked, recipe="other"), overwrite=False)
     found = gather(tmp_path, asked)
     assert [row.key for row in found.rows] == [PIXELS, "center"]

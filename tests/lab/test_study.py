@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -157,7 +158,7 @@ def test_other_settings_are_refused_before_anything_is_replaced(planned, folder)
     write_run(folder, "center", learning_rate=0.01)
     before = contents(folder)
     with pytest.raises(
-        InputError, match=r"center/seed-0 holds a run with other settings \(learning_rate 0\.01 -> 0\.004\)"
+        InputError, match=r"center/seed-0 holds a run with other settings \(learning-rate 0\.01, now 0\.004\)"
     ):
         planned()
     assert contents(folder) == before
@@ -165,7 +166,7 @@ def test_other_settings_are_refused_before_anything_is_replaced(planned, folder)
 
 def test_a_baseline_of_other_settings_is_refused(planned, folder):
     write_run(folder, "raw_pixels", perplexity=12.0)
-    with pytest.raises(InputError, match=r"raw_pixels holds a run with other settings \(perplexity 12\.0 -> 30\.0\)"):
+    with pytest.raises(InputError, match=r"raw_pixels holds a run with other settings \(perplexity 12, now 30\)"):
         planned()
 
 
@@ -185,27 +186,28 @@ def test_a_value_that_a_loss_refuses_is_said_with_its_name_before_anything_is_ma
 
 
 @pytest.mark.parametrize(
-    ("dim", "perplexity", "images", "points"),
+    ("dim", "perplexity", "images", "told"),
     [
-        (16, 100, 500, "100 validation images of the film of the training"),
-        (2, 400, 500, "400 test images of the map"),
-        (2, 250, 240, "240 training images of the map"),
+        (16, 100, 500, "the film of the training shows only 100 validation images"),
+        (2, 400, 500, "the map shows only 400 test images"),
+        (2, 250, 240, "the map shows only 240 training images"),
     ],
 )
-def test_a_perplexity_not_below_the_number_of_points_is_refused(planned, tmp_path, dim, perplexity, images, points):
+def test_a_perplexity_not_below_the_number_of_points_is_refused(planned, tmp_path, dim, perplexity, images, told):
     # The film has t-SNE of the validation images, but of two-dimensional embeddings.
     flags = ("--embedding-dim", str(dim), "--perplexity")
-    with pytest.raises(InputError, match=f"^--perplexity {perplexity}: must be below the {points}$"):
+    fewest = int(re.search(r"\d+", told)[0])
+    with pytest.raises(InputError, match=f"^--perplexity {perplexity}: .* but {told}. Give a number below {fewest}$"):
         planned(*flags, str(perplexity), images=slice(images))
     assert not (tmp_path / "digits").exists()
-    planned(*flags, str(int(points.split()[0]) - 1), images=slice(images))
+    planned(*flags, str(fewest - 1), images=slice(images))
 
 
 def test_the_split_with_the_fewest_images_counts_for_the_perplexity(planned):
     flags = ("--protocol", "open", "--embedding-dim", "2", "--perplexity")
     counts = [len(data.train) for data in planned(*flags, "30").splits.values()]
     assert counts[0] != min(counts) != counts[-1]
-    with pytest.raises(InputError, match=f"must be below the {min(counts)} training images of the map"):
+    with pytest.raises(InputError, match=f"the map shows only {min(counts)} training images"):
         planned(*flags, str(min(counts)))
     planned(*flags, str(min(counts) - 1))
 
@@ -240,3 +242,19 @@ def test_a_fault_in_a_loss_is_no_bad_input(planned, monkeypatch):
     with pytest.raises(ValueError, match="invalid literal") as fault:
         planned()
     assert not isinstance(fault.value, InputError)
+
+
+def test_the_time_left_is_estimated_for_what_is_to_be_done(planned, folder):
+    (folder / "center" / "seed-0" / "metrics.json").unlink()
+    estimate = planned().estimate()
+    assert (estimate.runs, estimate.batches, estimate.pixels) == (1, 4, 0)
+    assert estimate.measured == [{"scoring": 1.0}]  # Of the raw pixels, as `make_run` has it.
+    assert estimate.compared == 2
+    estimate = planned("--overwrite", "--seeds", "3").estimate()
+    assert (estimate.runs, estimate.pixels, estimate.measured, estimate.compared) == (6, 1, [], 2)
+
+
+def test_the_raw_pixels_of_a_split_are_read_if_they_are_done(planned, folder):
+    study = planned()
+    assert study.pixels(None) is study.folder(study.baseline(None)[0]).load()
+    assert planned("--overwrite").pixels(None) is None

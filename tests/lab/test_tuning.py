@@ -10,6 +10,7 @@ from support.small_network import few_digits, small_settings
 
 from lab import tuning
 from lab.errors import InputError
+from lab.estimate import Estimate
 from lab.log import Log
 from lab.options import parse_options
 from lab.run_folder import RunFolder
@@ -80,7 +81,7 @@ def test_the_same_arguments_draw_the_same_trials():
 def one_trial(path, settings, data):
     """Carries out a trial; gives what it says and its folder."""
     log, folder = Log("command", tensorboard=False), RunFolder(path / "trial-0")
-    with log.following(1, 4, ""):
+    with log.following(Estimate(1, 4), ""):
         return run_trial(settings, data, folder, log), folder
 
 
@@ -195,4 +196,4 @@ def test_trials_with_other_settings_are_not_replaced(tuned, capsys):
     tuned(0.5, 0.6)
     log, made = tuned(0.5, 0.6, flags=["--embedding-dim", "8"])
     assert (log.status, made) == (2, [])
-    assert "embedding_dim 64 -> 8" in capsys.readouterr().err
+    assert "embedding-dim 64, now 8" in capsys.readouterr().err

@@ -55,7 +55,7 @@ def make_run(loss="softmax", score=0.5, failure=None, arrays=None, **settings):
         NAMES,
         NAMES,
         scores=score if isinstance(score, dict) else dict.fromkeys(names, score),
-        maps={"test": FACTS, "train": FACTS},
+        maps={} if settings.embedding_dim == 2 else {"test": FACTS, "train": FACTS},
         arrays=ARRAYS | (arrays or {}),
         training=None if loss == PIXELS else Training(2, 0.5, train_seconds=1.0, images_per_second=100.0),
         stages={"scoring": 1.0},

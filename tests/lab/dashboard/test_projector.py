@@ -63,6 +63,19 @@ def test_tensors_have_a_line_a_point_and_no_header(config, tmp_path):
         np.testing.assert_allclose(np.loadtxt(tmp_path / entry.tensor_path, delimiter="\t"), tensor, rtol=1e-4)
 
 
+def test_a_run_without_a_map_shows_its_embeddings_of_the_same_images(tmp_path):
+    arrays = {name: array for name, array in ARRAYS.items() if name != "tsne_test"}
+    run = make_run(embedding_dim=2)
+    kept = {name: array for name, array in run.arrays.items() if name != "tsne_test"}
+    flat = {"test_embeddings": EMBEDDINGS[:, :2], "class_means": MEANS[:, :2]}
+    write_projector(tmp_path, dataclasses.replace(run, arrays=kept | arrays | flat), IMAGES)
+    config = text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig())
+    assert [entry.tensor_name for entry in config.embeddings] == ["embedding"]
+    assert np.loadtxt(tmp_path / "projector_embedding.tsv", delimiter="\t").shape == (N, 2)
+    assert read_columns(tmp_path)["test image"] == [str(i) for i in SHOWN]
+    assert not list(tmp_path.glob("*tsne*"))
+
+
 def test_what_is_known_of_an_image_has_a_header_and_a_line_each(config, tmp_path):
     header, *lines = (tmp_path / config.embeddings[0].metadata_path).read_text().splitlines()
     assert header == "class\tpredicted\tcorrect\tdistance to class mean\ttest image"

@@ -12,9 +12,10 @@ from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
 
 from lab.dashboard.run import write_run
-from lab.dashboard.sessions import COLUMNS, table
+from lab.dashboard.sessions import table
 from lab.figures.style import as_png
 from lab.protocols import PROTOCOLS
+from lab.results import gather
 from lab.run_folder import RunFolder
 from visualize import Picture
 
@@ -56,21 +57,47 @@ def test_a_run_is_a_line_of_the_table_with_no_empty_cell(folder):
     write_run(folder, run)
     accumulator, tags = read(folder)
     name, cells, status = session(accumulator)
-    assert sorted(cells) == sorted(COLUMNS)
-    assert cells["loss"] == "center"
-    assert cells["changes"] == "alpha=0.5"
-    assert cells["split"] == ("none" if run.settings.split is None else "2")
-    assert cells["results"] == folder.path.parents[1].name
-    assert name.startswith("center/alpha=0.5/0/")
+    split = "none" if run.settings.split is None else "2"
+    assert cells == {"loss": "center", "changes": "alpha=0.5", "seed": "0", "split": split}
+    assert name == f"center/{folder.path.name} in {folder.path.parents[1]}"
     assert status == STATUS_SUCCESS
-    assert {f"judged/{role}" for role in ROLES} <= tags
+    assert {tag for tag in tags if tag.startswith("test/")} == {f"test/{role}" for role in ROLES}
 
 
-def test_the_columns_of_the_table_are_what_every_run_has():
-    content = table().value[0].metadata.plugin_data.content
+def columns(path):
+    """Dict from a column of the table of runs to the values to filter by, and the tags of the scores."""
+    content = table(gather(path)).value[0].metadata.plugin_data.content
     experiment = metadata.parse_experiment_plugin_data(content)
-    assert [column.name for column in experiment.hparam_infos] == list(COLUMNS)
-    assert [metric.name.tag for metric in experiment.metric_infos] == [f"judged/{role}" for role in ROLES]
+    shown = {column.name: [v.string_value for v in column.domain_discrete.values] for column in experiment.hparam_infos}
+    return shown, [metric.name.tag for metric in experiment.metric_infos]
+
+
+@pytest.mark.parametrize(
+    ("runs", "shown"),
+    [
+        ([{"loss": "center"}], {"loss": ["center"]}),
+        ([{"loss": "softmax"}, {"loss": "center"}], {"loss": ["center", "softmax"]}),
+        ([{"loss": "softmax"}, {"loss": "softmax", "seed": 12}], {"loss": ["softmax"], "seed": ["0", "12"]}),
+        (
+            [{"loss": "center", "overrides": {"alpha": 0.5}}, {"loss": "softmax", "failure": COLLAPSED}],
+            {"loss": ["center", "softmax"], "changes": ["alpha=0.5", "none"]},
+        ),
+        (
+            [{"loss": "center", "protocol": "open", "split": split} for split in (0, 3)],
+            {"loss": ["center"], "split": ["0", "3"]},
+        ),
+    ],
+)
+def test_the_table_has_the_loss_and_the_columns_in_which_runs_differ(tmp_path, runs, shown):
+    for run in [
+        *runs,
+        {"loss": "raw_pixels"} | {name: runs[0][name] for name in runs[0].keys() & {"protocol", "split"}},
+    ]:
+        write_folder(tmp_path, **run)
+    assert columns(tmp_path) == (shown, [f"test/{role}" for role in ROLES])
+
+
+def test_every_protocol_has_the_scores_of_the_table():
     for protocol in PROTOCOLS.values():
         assert protocol.roles.keys() == ROLES.keys()
         assert set(protocol.roles.values()) <= protocol.scores.keys()
@@ -80,10 +107,9 @@ def test_scores_and_the_result_as_text_are_there_at_the_best_epoch(folder):
     run = folder.load()
     assert run.training.best_epoch == 2
     write_run(folder, run)
-    accumulator, tags = read(folder)
-    assert {f"test/{name}" for name in run.scores} <= tags
-    for tag in (f"test/{next(iter(run.scores))}", "judged/eer", "result", "same_class_or_not/pr_curves"):
-        assert [event.step for event in accumulator.Tensors(tag)] == [1], tag  # TensorBoard counts from 0.
+    accumulator, _ = read(folder)
+    for tag in ("test/nearest_mean", "test/eer", "result", "pair/same_class_or_not/pr_curves"):
+        assert [event.step for event in accumulator.Tensors(tag)] == [2], tag
     text = accumulator.Tensors("result")[0].tensor_proto.string_val[0].decode()
     assert "python main.py" in text
     assert "| score | test images |" in text
@@ -94,22 +120,21 @@ def test_scores_and_the_result_as_text_are_there_at_the_best_epoch(folder):
     assert details.keys() == {"settings", "versions", "git_commit", "machine"}
 
 
-def test_judged_scores_are_those_of_the_classes_that_the_protocol_judges(tmp_path):
+def test_test_scores_are_those_of_the_classes_that_the_protocol_judges(tmp_path):
     scores = {name: n / 32 for n, name in enumerate(PROTOCOLS["open"].scores)}
     folder = RunFolder(write_folder(tmp_path, score=scores, protocol="open", split=0))
     write_run(folder, folder.load())
     accumulator, _ = read(folder)
     for role, name in (("map_at_r", "unseen_map_at_r"), ("nearest_mean", "known_center_accuracy")):
-        (event,) = accumulator.Tensors(f"judged/{role}")
+        (event,) = accumulator.Tensors(f"test/{role}")
         assert event.tensor_proto.float_val[0] == scores[name]
 
 
-def test_what_a_loss_does_not_have_is_no_score_and_no_line_of_the_result(tmp_path):
+def test_what_a_loss_does_not_have_is_no_line_of_the_result(tmp_path):
     scores = dict.fromkeys(PROTOCOLS["closed"].scores, 0.5) | {"head_accuracy": None}
     folder = RunFolder(write_folder(tmp_path, "triplet_only", score=scores))
     write_run(folder, folder.load())
-    accumulator, tags = read(folder)
-    assert "test/head_accuracy" not in tags
+    accumulator, _ = read(folder)
     assert "| head (%) |" not in accumulator.Tensors("result")[0].tensor_proto.string_val[0].decode()
 
 
@@ -117,7 +142,7 @@ def test_the_pairs_are_a_precision_and_recall_curve(folder):
     arrays = {"same_pairs": np.array([6, 2, 2]), "different_pairs": np.array([0, 2, 8])}
     write_run(folder, make_run("center", arrays=arrays))
     accumulator, _ = read(folder)
-    proto = accumulator.Tensors("same_class_or_not/pr_curves")[0].tensor_proto
+    proto = accumulator.Tensors("pair/same_class_or_not/pr_curves")[0].tensor_proto
     rows = np.frombuffer(proto.tensor_content, np.float32).reshape(6, -1)
     true_positives, false_positives, true_negatives, false_negatives, precision, recall = rows
     # Thresholds ascend: all pairs accepted, those of the first two bins, those of the first, none.
@@ -132,10 +157,11 @@ def test_the_pairs_are_a_precision_and_recall_curve(folder):
 def steps(folder, pictures, run):
     """Dict from the tag of each picture shown to its steps."""
     write_run(folder, run, pictures)
-    accumulator, tags = read(folder)
+    accumulator, _ = read(folder)
     return {
         tag: [event.step for event in accumulator.Tensors(tag)]
-        for tag in tags & {picture.file.partition(".")[0] for picture in pictures}
+        for tag in accumulator.Tags()["tensors"]
+        if tag.startswith(("map", "picture"))
     }
 
 
@@ -145,16 +171,23 @@ PICTURES = [Picture("roc.png", PNG), Picture("training.gif", b"GIF"), *FILM]
 
 def test_pictures_of_the_result_are_at_the_best_epoch_and_those_of_the_film_at_theirs(folder):
     shown = steps(folder, PICTURES, folder.load())
-    assert shown == {"roc": [1], "tsne_over_training": [0, 1, 3]}
+    assert shown == {"picture/roc": [2], "maps_over_training/tsne": [1, 2, 4]}
+
+
+def test_maps_come_before_all_other_pictures_and_those_of_the_result_first(folder):
+    names = ("confusion", "features", "features_over_training", "tsne_over_training", "tsne_test", "tsne_train")
+    shown = steps(folder, [Picture(f"{name}.png", PNG) for name in names], folder.load())
+    maps = ["map/features", "map/tsne_test", "map/tsne_train", "maps_over_training/features", "maps_over_training/tsne"]
+    assert sorted(shown) == [*maps, "picture/confusion"]
 
 
 def test_of_a_failed_run_the_film_alone_is_shown(failed):
-    assert steps(failed, PICTURES, failed.load()) == {"tsne_over_training": [0, 1, 3]}
+    assert steps(failed, PICTURES, failed.load()) == {"maps_over_training/tsne": [1, 2, 4]}
 
 
 def test_a_failed_run_is_a_line_that_failed(failed):
     write_run(failed, failed.load())
     accumulator, tags = read(failed)
     assert session(accumulator)[2] == STATUS_FAILURE
-    assert not [tag for tag in tags if tag.startswith(("test/", "judged/", "same_class"))]
+    assert not [tag for tag in tags if tag.startswith(("test/", "pair/"))]
     assert COLLAPSED in accumulator.Tensors("result")[0].tensor_proto.string_val[0].decode()

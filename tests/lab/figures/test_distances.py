@@ -53,6 +53,12 @@ def distances(count, **named):
     return distances_figure(title, compared(count, arrays=lambda _: arrays), **named)
 
 
+@pytest.mark.parametrize(("count", "said"), [(1, False), (2, True), (13, True)])
+def test_panels_beside_each_other_say_that_their_heights_are_their_own(count, said):
+    note = "Each panel has a height of its own"
+    assert any(note in text for text in words(distances(count))) == said
+
+
 @pytest.mark.parametrize("count", [1, 3, 13])
 def test_every_row_says_its_scores(count):
     assert words(distances(count)).count(SCORES) == count

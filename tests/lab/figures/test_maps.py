@@ -58,6 +58,13 @@ def test_mistakes_are_crosses_and_the_rest_dots_in_the_color_of_their_class(draw
     assert len(dots.get_paths()[0].to_polygons()) == 1
 
 
+def test_colours_may_be_given():
+    axes = Figure().add_subplot()
+    draw_tsne(axes, np.eye(4, 2), np.arange(4) % 2, ("a", "b"), np.arange(4) > 1, colors=("#ff0000", "#00ff00"))
+    shown = {to_hex(color) for scatter in axes.collections for color in scatter.get_facecolors()}
+    assert shown == {"#ff0000", "#00ff00"}
+
+
 def test_a_map_without_mistakes_has_no_crosses():
     axes = Figure().add_subplot()
     draw_tsne(axes, np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2, ("a", "b"))
@@ -212,7 +219,7 @@ def test_the_note_below_a_map_is_how_to_read_it_or_another():
         " ".join(" ".join(words(tsne_figure("title", class_names=DIGITS, **ring(), **note))).split())
         for note in ({}, {"note": "another note"})
     )
-    assert "How to read t-SNE" in usual
+    assert "Colour: the true class. How to read t-SNE" in usual
     assert "start from the same layout" in usual
     assert "another note" in other
     assert "How to read t-SNE" not in other
@@ -224,3 +231,37 @@ def test_a_comparison_stars_the_classes_never_seen():
     panel, key = comparison_tsne_figure("title", {"loss": run}, NOTE).axes
     assert {text.get_text() for text in panel.texts} == names
     assert {text.get_text() for text in key.get_legend().get_texts()} == names | {"misclassified"}
+
+
+def test_a_class_has_its_colour_in_every_split_in_the_map_and_in_the_key():
+    closed = named_run()
+    unseen = PROTOCOLS["open"].splits("digits", 10)[1]
+    held_out = named_run(
+        class_names=[name for name in DIGITS if int(name) not in unseen],
+        unseen_names=[DIGITS[number] for number in unseen],
+        split=1,
+    )
+    for run in (closed, held_out):
+        panel, key = comparison_tsne_figure("title", {"loss": run}, NOTE).axes
+        handles = key.get_legend().legend_handles[:10]
+        keyed = {handle.get_label().strip("*"): to_hex(handle.get_color()) for handle in handles}
+        assert keyed == dict(zip(DIGITS, map(to_hex, class_colors(10)), strict=True))
+        places = list(map(tuple, run.arrays["tsne_test"]))
+        dots = panel.collections[0]
+        for point, color in zip(dots.get_offsets(), dots.get_facecolors(), strict=True):
+            label = run.arrays["tsne_test_labels"][places.index(tuple(point))]
+            assert to_hex(color) == keyed[run.class_names[label].strip("*")]
+
+
+def test_a_key_of_many_classes_fits():
+    names = [f"long_name_{number}" for number in range(47)]
+    rng = np.random.default_rng(0)
+    labels = np.arange(470) % 47
+    places = 30 * rng.normal(size=(47, 2))[labels] + rng.normal(size=(470, 2))
+    arrays = {"tsne_test": places, "tsne_test_labels": labels, "tsne_mistakes": labels < 0}
+    runs = {f"loss {number}": named_run(class_names=names, arrays=arrays) for number in range(2)}
+    figure = comparison_tsne_figure("title", runs, NOTE)
+    shown = [text for text in words(figure) if text in names]
+    assert set(shown[-47:]) == set(names)
+    # In a panel, names may cover a part of another.
+    assert not [trouble for trouble in unreadable(figure) if not set(names).issuperset(trouble[1:])]

@@ -26,6 +26,7 @@ def test_every_image_has_its_class_above_and_what_it_was_taken_for_below(class_n
     figure = mistakes_figure("the worst mistakes", run)
     for i, axes in enumerate(figure.axes[:count]):
         np.testing.assert_array_equal(axes.images[0].get_array(), images[i, ..., 0])
+        assert axes.images[0].get_cmap().name == "gray"  # Light on dark, as they are stored.
         assert axes.get_title() == class_names[labels[i]]
         assert [text.get_text() for text in axes.texts] == [class_names[(labels[i] + 3) % 10]]
     assert not unreadable_without_panels(figure)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from support.pictures import DIGITS, FASHION, compared, drawn_texts, named_run, unreadable, words
 
-from lab.figures.neighbors import neighbors_figure
+from lab.figures import neighbors
+from lab.figures.neighbors import HIGHEST, neighbors_pages
 
 LABELS = np.arange(60) % 10
 QUERIES = np.arange(8)
@@ -29,13 +30,20 @@ def strip_arrays(number=0, images=None):
     return {"strip_images": (plain_images() if images is None else images)[strips], "strip_labels": LABELS[strips]}
 
 
-def strips(names, class_names=FASHION, images=None):
+TITLE = "QUICK · exponential_triplet_class_center on fashion_mnist, seed 10: nearest neighbours"
+
+
+def pages(names, class_names=FASHION, images=None):
     runs = {
         name: named_run(class_names=class_names, arrays=strip_arrays(number, images))
         for number, name in enumerate(names)
     }
-    title = "QUICK · exponential_triplet_class_center on fashion_mnist, seed 10: nearest neighbours"
-    return neighbors_figure(title, runs)
+    return neighbors_pages(TITLE, runs)
+
+
+def strips(names, class_names=FASHION, images=None):
+    (figure,) = pages(names, class_names, images)
+    return figure
 
 
 def shown_images(axes):
@@ -60,8 +68,8 @@ def framed(axes):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_one_embedding_has_a_strip_of_each_query_and_its_neighbors_in_order(channels):
     axes = strips(["center"], images=plain_images(channels)).axes[0]
-    neighbors = random_neighbors()
-    assert shown_images(axes) == [[query, *neighbors[query].tolist()] for query in QUERIES.tolist()]
+    found = random_neighbors()
+    assert shown_images(axes) == [[query, *found[query].tolist()] for query in QUERIES.tolist()]
     assert [label.get_text() for label in axes.get_yticklabels()] == [FASHION[LABELS[query]] for query in QUERIES]
 
 
@@ -75,8 +83,8 @@ def test_a_comparison_has_a_block_of_each_query_with_the_neighbors_of_each_loss(
 
 
 def test_neighbors_of_another_class_alone_are_framed():
-    neighbors = random_neighbors()
-    wrong = [(q, i) for q in QUERIES for i in neighbors[q] if LABELS[i] != LABELS[q]]
+    found = random_neighbors()
+    wrong = [(q, i) for q in QUERIES for i in found[q] if LABELS[i] != LABELS[q]]
     assert 10 < len(wrong) < 54
     assert framed(strips(["center"]).axes[0]) == sorted(wrong)
 
@@ -89,8 +97,8 @@ def test_neighbors_of_another_class_are_framed_for_each_loss():
 
 def test_the_class_of_a_wrong_neighbor_is_written_below_it():
     axes = strips(["center"]).axes[0]
-    neighbors = random_neighbors()
-    wrong = [FASHION[LABELS[i]] for q in QUERIES for i in neighbors[q] if LABELS[i] != LABELS[q]]
+    found = random_neighbors()
+    wrong = [FASHION[LABELS[i]] for q in QUERIES for i in found[q] if LABELS[i] != LABELS[q]]
     assert [text.get_text() for text in axes.texts] == wrong
     paths = axes.collections[0].get_paths()
     for text, box in zip(axes.texts, (path.get_extents() for path in paths), strict=True):
@@ -124,7 +132,8 @@ def test_losses_are_named_once_a_line_of_blocks():
 @pytest.mark.parametrize("count", [1, 2])
 def test_the_classes_are_those_judged(count):
     run = named_run(class_names="abcdef", unseen_names=FASHION, arrays=strip_arrays())
-    shown = words(neighbors_figure("title", {f"loss {number}": run for number in range(count)}))
+    (figure,) = neighbors_pages("title", {f"loss {number}": run for number in range(count)})
+    shown = words(figure)
     assert set(FASHION[:8]) <= set(shown)
 
 
@@ -132,7 +141,36 @@ def test_the_classes_are_those_judged(count):
     ("count", "class_names"), [(1, FASHION), (4, FASHION), (12, FASHION), (34, FASHION), (1, DIGITS), (4, DIGITS)]
 )
 def test_every_text_of_the_strips_can_be_read(count, class_names):
-    assert not unreadable(strips(compared(count), class_names))
+    for figure in pages(compared(count), class_names):
+        assert not unreadable(figure)
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(1, [1]), (4, [8]), (12, [4, 4]), (34, [3, 3, 2])])
+def test_a_page_is_no_longer_than_it_may_be_and_every_query_is_on_one(count, blocks):
+    figures = pages(compared(count))
+    shown = [[axes for axes in figure.axes if axes.axison] for figure in figures]
+    assert list(map(len, shown)) == blocks
+    for figure in figures:
+        width, height = figure.get_size_inches()
+        assert width <= 10.5
+        assert height <= HIGHEST == 14
+    if count > 1:
+        names = [axes.get_title(loc="left") for page in shown for axes in page]
+        assert names == [FASHION[LABELS[query]] for query in QUERIES]
+
+
+def test_pages_are_numbered_if_there_are_several():
+    titles = [[" ".join(figure.get_suptitle().split()) for figure in pages(compared(count))] for count in (4, 12)]
+    assert titles == [[TITLE], [f"{TITLE} (1 of 2)", f"{TITLE} (2 of 2)"]]
+
+
+def test_many_queries_of_one_embedding_take_pages_too(monkeypatch):
+    monkeypatch.setattr(neighbors, "HIGHEST", 5)
+    figures = pages(["center"])
+    shown = [query for figure in figures for query, *_ in shown_images(figure.axes[0])]
+    assert len(figures) > 1
+    assert shown == QUERIES.tolist()
+    assert max(figure.get_figheight() for figure in figures) <= 5
 
 
 @pytest.mark.parametrize("names", [["center"], ["softmax", "center"]])

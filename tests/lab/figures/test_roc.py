@@ -55,7 +55,9 @@ def test_curves_pass_through_their_points():
     figure = roc_figure("title", {"b": run_of(second), "a": run_of(first)})
     for line, given in zip(drawn_lines(figure), (first, second), strict=True):
         np.testing.assert_array_equal(line.get_xdata(), FARS)
-        np.testing.assert_allclose(line.get_ydata(), given, atol=1e-6)
+        shown = (given > 0.001) & (given < 0.9997)
+        assert shown.sum() > 40
+        np.testing.assert_array_equal(line.get_ydata()[shown], given[shown])
 
 
 def test_the_key_shows_the_line_of_its_curve():
@@ -98,42 +100,28 @@ def test_softmax_and_raw_pixels_are_drawn_as_such_whatever_their_name_says():
     assert len({looked[0], looked[3], looked[4]}) == 3
 
 
-def test_the_scale_is_that_of_the_losses():
-    losses = {name: run for name, run in comparison(4).items() if name != "raw pixels"}
-    with_pixels = roc_figure("title", comparison(4)).axes[0].get_ylim()
-    without = roc_figure("title", losses).axes[0].get_ylim()
-    assert with_pixels == without
-    shown = np.concatenate([run.arrays["roc_tars"][FARS <= 0.1] for run in losses.values()])
-    assert without[0] < shown.min() < shown.max() < without[1]
+def test_every_picture_has_the_same_scales():
+    given = [comparison(4), {"chance": run_of(np.clip(FARS, 0, 1))}, {"perfect": run_of(np.ones(len(FARS)))}]
+    for runs in given:
+        axes = roc_figure("title", runs).axes[0]
+        assert (axes.get_xlim(), axes.get_ylim()) == ((1e-5, 1), (0.001, 0.9997))
+
+
+def test_what_lies_outside_of_the_scales_is_drawn_at_the_edge():
+    (line,) = drawn_lines(roc_figure("title", {"step": run_of((FARS >= 1e-3).astype(float))}))
+    assert not line.get_clip_on()
+    np.testing.assert_array_equal(line.get_ydata(), np.where(FARS >= 1e-3, 0.9997, 0.001))
 
 
 def test_high_rates_are_spread_out():
     axes = roc_figure("title", comparison(4)).axes[0]
     heights = axes.transData.transform([[1e-3, tar] for tar in (0.95, 0.97, 0.98, 0.99)])[:, 1]
-    assert (np.diff(heights) > 0.05 * axes.bbox.height).all()
+    assert (np.diff(heights) > 0.02 * axes.bbox.height).all()
 
 
 @pytest.mark.parametrize("first", [1e-5, 1e-3])
 def test_rates_of_nought_and_one_can_be_drawn(first):
-    figure = roc_figure("title", {"step": run_of((first <= FARS).astype(float), eer=0.0)})
-    assert not unreadable(figure)
-    assert figure.axes[0].get_xlim()[1] > 1e-3
-
-
-def test_the_far_axis_ends_where_the_last_loss_has_left_the_picture():
-    runs = comparison(4)
-    axes = roc_figure("title", runs).axes[0]
-    (begin, last), (_, top) = axes.get_xlim(), axes.get_ylim()
-    tars = np.array([run.arrays["roc_tars"] for name, run in runs.items() if name != "raw pixels"]).min(axis=0)
-    shown = last > FARS
-    assert tars[shown].max() <= top < tars[~shown].min()
-    assert begin == 1e-5
-    assert last < 1
-
-
-def test_curves_that_never_leave_are_shown_whole():
-    runs = {"flat": run_of(np.full(len(FARS), 0.5), eer=0.5), "other": run_of(rates(3))}
-    assert roc_figure("title", runs).axes[0].get_xlim() == (1e-5, 1)
+    assert not unreadable(roc_figure("title", {"step": run_of((first <= FARS).astype(float), eer=0.0)}))
 
 
 @pytest.mark.parametrize(("count", "noted"), [(10, False), (12, True)])

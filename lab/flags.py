@@ -1,0 +1,158 @@
+"""The command line's form: the flags, in groups. It imports nothing that takes long, so `--help` is there at once."""
+
+import argparse
+import importlib.metadata
+import pathlib
+import platform
+
+from lab import VERSION
+from lab.errors import did_you_mean, nearest, unknown
+from lab.settings import Settings
+
+# The names of the registries, which need TensorFlow or NumPy. The losses are too many: `Options` checks theirs.
+EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
+PROTOCOLS = ("closed", "open")
+MODELS = ("cnn", "lenet++")
+EMBEDDING_INITS = ("glorot", "normal", "uniform")
+SAMPLERS = ("balanced", "shuffle")
+PRECISIONS = ("auto", "float32", "mixed_bfloat16")
+DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
+TRIALS = 12
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one message, without the list of all flags before it."""
+
+    def parse_args(self, args=None, namespace=None):
+        flags, left = self.parse_known_args(args, namespace)
+        if left:
+            given = next((text for text in left if text.startswith("-")), left[0]).partition("=")[0]
+            hint = did_you_mean(nearest(given, self._option_string_actions))
+            self.error(f"unknown flag {given}.{hint}" if given.startswith("-") else f"{given} belongs to no flag")
+        return flags
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}\nSee python main.py --help\n")
+
+
+class _ShowVersions(argparse.Action):
+    def __call__(self, parser, *_):
+        packages = ", ".join(f"{name} {_version(name.lower())}" for name in ("Keras", "TensorFlow"))
+        print(f"{parser.prog} {VERSION} (Python {platform.python_version()}, {packages})")
+        parser.exit()
+
+
+def make_parser():
+    """The parser of the command line. It answers `--help`, `--version` and wrong flags by ending the process."""
+    parser = Parser(
+        prog="main.py",
+        usage="python main.py [FLAGS]",
+        description="Trains one network under several losses and shows what each does to the embedding.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    _add_what(parser.add_argument_group("what to train").add_argument)
+    _add_how(parser.add_argument_group("how").add_argument)
+    _add_shown(parser.add_argument_group("what is shown").add_argument)
+    _add_results(parser.add_argument_group("results").add_argument)
+    _add_other_jobs(parser.add_argument_group("other jobs").add_argument)
+    return parser
+
+
+def _add_what(add):
+    add("--dataset", default="mnist", type=_one_of("dataset", EPOCHS), metavar="NAME",
+        help=f"{', '.join(EPOCHS)} (mnist)")  # fmt: skip
+    add("--losses", nargs="+", default=list(DEFAULT_LOSSES), metavar="NAME",
+        help=f"all, or any of those that --list names ({' '.join(DEFAULT_LOSSES)})")  # fmt: skip
+    add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE",
+        help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
+    add("--sweep", metavar="LOSS.ARG=VALUES",
+        help="one loss with one value after another, as in center.center_weight=0,0.001,0.01,0.1,1")  # fmt: skip
+    add("--seeds", type=_at_least(int, 1), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
+    add("--protocol", default="closed", type=_one_of("protocol", PROTOCOLS), metavar="NAME",
+        help="closed: judge on the classes trained on (the default); open: train on six classes, judge on the four "
+        "never seen, for five splits")  # fmt: skip
+    add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
+
+
+def _add_how(add):
+    add("--epochs", type=_at_least(int, 1), metavar="N",
+        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())})")  # fmt: skip
+    add("--embedding-dim", type=_at_least(int, 2), default=Settings.embedding_dim, metavar="D",
+        help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip
+    add("--model", default=Settings.model, type=_one_of("model", MODELS), metavar="NAME",
+        help=f"{', '.join(MODELS)} ({Settings.model})")  # fmt: skip
+    add("--embedding-init", default=Settings.embedding_init, type=_one_of("initialization", EMBEDDING_INITS),
+        metavar="NAME",
+        help="first weights of the embedding: glorot, normal (0, 1), uniform [0, 1) (glorot)")  # fmt: skip
+    add("--sampler", default=Settings.sampler, type=_one_of("sampler", SAMPLERS), metavar="NAME",
+        help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
+    add("--augment", action="store_true", help="shift training images by up to 2 pixels")
+    add("--learning-rate", type=_number(float, lambda value: value > 0, "a number above 0"),
+        default=Settings.learning_rate, metavar="X", help=f"its peak ({Settings.learning_rate:g})")  # fmt: skip
+    add("--precision", default="auto", type=_one_of("precision", PRECISIONS), metavar="NAME",
+        help=f"{', '.join(PRECISIONS)} (auto)")  # fmt: skip
+
+
+def _add_shown(add):
+    add("--perplexity", type=_at_least(float, 2), default=Settings.perplexity, metavar="X",
+        help=f"neighbours that t-SNE balances ({Settings.perplexity:g})")  # fmt: skip
+    add("--tsne-iterations", type=_at_least(int, 300), default=Settings.tsne_iterations, metavar="N",
+        help=f"steps of t-SNE ({Settings.tsne_iterations})")  # fmt: skip
+    add("--no-tensorboard", action="store_false", dest="tensorboard",
+        help="write everything but TensorBoard's files; runs made so stay without them until --overwrite")  # fmt: skip
+
+
+def _add_results(add):
+    add("--runs", type=_folder, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
+    add("--overwrite", action="store_true", help="train again what is already in the results")
+    add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
+
+
+def _add_other_jobs(add):
+    add("--tune", metavar="LOSS",
+        help="try values for the numbers a loss takes, judge them by validation images and print the best")  # fmt: skip
+    add("--trials", type=_at_least(int, 2), metavar="N", help=f"trials of --tune, the defaults first ({TRIALS})")
+    add("--list", action="store_true", help="list the losses with their arguments and defaults, and end")
+    add("--version", action=_ShowVersions, nargs=0, help="name the versions of this, Python, Keras and TensorFlow")
+    add("-h", "--help", action="help", help="show this, and end")
+
+
+def _one_of(kind, valid):
+    def parse(text):
+        if text not in valid:
+            raise argparse.ArgumentTypeError(unknown(kind, text, valid))
+        return text
+
+    return parse
+
+
+def _number(kind, fits, what):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = float("nan")
+        if not (fits(value) and value < float("inf")):
+            raise argparse.ArgumentTypeError(f"must be {what}. Received: {text}")
+        return value
+
+    return parse
+
+
+def _at_least(kind, minimum):
+    what = "a whole number" if kind is int else "a number"
+    return _number(kind, lambda value: value >= minimum, f"{what}, at least {minimum}")
+
+
+def _folder(text):
+    if not text:
+        raise argparse.ArgumentTypeError("must name a folder. Received nothing")
+    return pathlib.Path(text)
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:  # As where TensorFlow is installed as tensorflow-cpu.
+        return "not found"

@@ -1,0 +1,102 @@
+"""The form of the command line: its help, its versions, its near misses, and that they need nothing heavy."""
+
+import dataclasses
+import importlib.metadata
+import platform
+import re
+import subprocess
+import sys
+
+import pytest
+from support.pseudo_terminal import ROOT
+
+from lab import VERSION, batches, flags, protocols, sources
+from lab.flags import make_parser
+from lab.settings import Settings
+from models import EMBEDDING_INITS, MODELS
+
+HEAVY = ("keras", "tensorflow", "numpy", "scipy", "sklearn", "matplotlib", "rich")
+
+
+def ended(arguments, capsys):
+    """Status and output of a command line that ends at once."""
+    with pytest.raises(SystemExit) as exit_:
+        make_parser().parse_args(arguments)
+    return exit_.value.code, capsys.readouterr()
+
+
+def test_the_names_are_those_of_the_registries():
+    assert tuple(flags.EPOCHS) == tuple(sources.SOURCES)
+    assert tuple(protocols.PROTOCOLS) == flags.PROTOCOLS
+    assert tuple(MODELS) == flags.MODELS
+    assert tuple(EMBEDDING_INITS) == flags.EMBEDDING_INITS
+    assert tuple(batches.SAMPLERS) == flags.SAMPLERS
+
+
+def test_what_is_not_given_is_as_the_settings_have_it():
+    given = vars(make_parser().parse_args([]))
+    defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
+    shared = given.keys() & defaults.keys() - {"dataset", "epochs", "sweep", "precision"}
+    assert len(shared) >= 8
+    assert {name: given[name] for name in shared} == {name: defaults[name] for name in shared}
+
+
+def test_help_is_in_groups_and_fits_80_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    status, output = ended(["--help"], capsys)
+    assert (status, output.err) == (0, "")
+    groups = re.findall(r"^(\w.*):$", output.out, re.MULTILINE)
+    assert groups == ["what to train", "how", "what is shown", "results", "other jobs"]
+    assert max(map(len, output.out.splitlines())) <= 80
+    for flag in make_parser()._option_string_actions:
+        assert re.search(rf"^  (-h, )?{flag}\b", output.out, re.MULTILINE), flag
+    assert "exponential_triplet_class_center" not in output.out  # `--list` names every loss.
+
+
+def test_the_version_is_said_with_those_of_what_it_stands_on(capsys):
+    keras, tensorflow = (importlib.metadata.version(name) for name in ("keras", "tensorflow"))
+    line = f"main.py {VERSION} (Python {platform.python_version()}, Keras {keras}, TensorFlow {tensorflow})\n"
+    assert ended(["--version"], capsys) == (0, (line, ""))
+    assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+
+
+def test_a_package_that_is_not_there_has_no_version(capsys, monkeypatch):
+    def nothing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", nothing)
+    assert ended(["--version"], capsys)[1].out.endswith(", Keras not found, TensorFlow not found)\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("--seed 3", "unknown flag --seed. Did you mean --seeds?"),
+        ("--seed=3", "unknown flag --seed. Did you mean --seeds?"),
+        ("--epoch 3", "unknown flag --epoch. Did you mean --epochs?"),  # Not guessed.
+        ("--losses center --embeding_dim 2", "unknown flag --embeding_dim. Did you mean --embedding-dim?"),
+        ("--zzz", "unknown flag --zzz."),
+        ("digits", "digits belongs to no flag"),
+        ("--quick digits", "digits belongs to no flag"),
+        (
+            "--dataset fashion-mnist",
+            "argument --dataset: unknown dataset fashion-mnist. Did you mean fashion_mnist? "
+            "Valid: mnist, fashion_mnist, digits",
+        ),
+        ("--model lenet", "argument --model: unknown model lenet. Did you mean lenet++? Valid: cnn, lenet++"),
+        ("--sampler zzz", "argument --sampler: unknown sampler zzz. Valid: balanced, shuffle"),
+    ],
+)
+def test_what_is_no_flag_or_name_is_refused_with_the_one_that_was_meant(arguments, message, capsys):
+    status, output = ended(arguments.split(), capsys)
+    assert (status, output.err) == (2, f"main.py: {message}\nSee python main.py --help\n")
+
+
+@pytest.mark.parametrize(("arguments", "status"), [("--help", 0), ("--version", 0), ("--seed 3", 2), ("--epochs 0", 2)])
+def test_what_is_answered_at_once_imports_nothing_heavy(arguments, status):
+    command = [sys.executable, "-X", "importtime", "main.py", *arguments.split()]
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in process.stderr.splitlines()}
+    assert process.returncode == status
+    assert "argparse" in imported
+    assert not imported & {*HEAVY}

@@ -1,0 +1,79 @@
+"""The first seconds: a line on the terminal while libraries are loaded, and what is said where one is missing."""
+
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from support.pseudo_terminal import ROOT, in_terminal
+
+from lab.startup import REQUIRED
+
+LINE, ERASED = "Loading TensorFlow ...", "\r\x1b[K"
+
+
+def block(*lines):
+    """A program that does something while the noise is hidden."""
+    inside = "".join(f"    {line}\n" for line in lines)
+    return (
+        "import os, sys, time\nfrom lab.startup import hidden_start_up_noise\n"
+        f"with hidden_start_up_noise({LINE!r}):\n{inside}print('loaded')\n"
+    )
+
+
+def piped(program):
+    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+
+
+def test_a_terminal_shows_at_once_what_is_loaded_and_then_no_more():
+    shown, status = in_terminal("-c", block("os.write(2, b'noise')"))
+    assert (shown, status) == (f"{LINE}{ERASED}loaded\n", 0)
+
+
+def test_where_standard_error_is_no_terminal_nothing_is_shown():
+    process = piped(block("os.write(2, b'noise')"))
+    assert (process.stdout, process.stderr, process.returncode) == ("loaded\n", "", 0)
+
+
+@pytest.mark.parametrize("module", ["keras", "tensorflow", "google.protobuf", "PIL"])
+def test_a_requirement_that_is_not_installed_is_said_in_a_line_with_the_remedy(module):
+    process = piped(block("os.write(2, b'noise')", f"sys.modules[{module!r}] = None", f"import {module}"))
+    package = {"google.protobuf": "protobuf", "PIL": "pillow"}.get(module, module)
+    remedy = "Install the requirements: python -m pip install -r requirements.txt"
+    assert process.stderr == f"-c: {package} is not installed. {remedy}\n"
+    assert (process.stdout, process.returncode) == ("", 2)
+
+
+def test_the_message_stands_on_a_line_of_its_own():
+    shown, status = in_terminal("-c", block("sys.modules['keras'] = None", "import keras"))
+    assert shown.startswith(f"{LINE}{ERASED}-c: keras is not installed. ")
+    assert status == 2
+
+
+@pytest.mark.parametrize("fault", ["import lab.no_such_module", "import no_such_module", "raise ValueError('a fault')"])
+def test_any_other_fault_is_a_traceback_with_the_noise_before_it(fault):
+    process = piped(block("os.write(2, b'noise\\n')", fault))
+    assert process.stderr.startswith("noise\nTraceback (most recent call last):")
+    assert process.returncode == 1
+
+
+def test_ctrl_c_while_loading_is_status_130_without_a_traceback():
+    shown, status = in_terminal("-c", block("time.sleep(60)"), wait_for=LINE, then=signal.SIGINT)
+    assert (shown, status) == (f"{LINE}{ERASED}", 130)
+
+
+def test_the_packages_are_those_of_the_requirements():
+    lines = (pathlib.Path(ROOT) / "requirements.txt").read_text().split()
+    assert {*REQUIRED.values()} == {re.match(r"[\w-]+", line)[0] for line in lines}
+
+
+@pytest.mark.slow
+def test_the_command_without_its_requirements_says_so(tmp_path):
+    (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n")
+    program = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['main.py']; "
+    process = piped(program + "sys.path.insert(1, '.'); runpy.run_path('main.py', run_name='__main__')")
+    remedy = "Install the requirements: python -m pip install -r requirements.txt"
+    assert process.stderr == f"main.py: keras is not installed. {remedy}\n"
+    assert (process.stdout, process.returncode) == ("", 2)
