@@ -68,7 +68,7 @@ def _add_what(add):
         help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
     add("--sweep", metavar="LOSS.ARG=VALUES",
         help="one loss with one value after another, as in center.center_weight=0,0.001,0.01,0.1,1")  # fmt: skip
-    add("--seeds", type=_at_least(int, 1), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
+    add("--seeds", type=_between(int, 1, 1000), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
     add("--protocol", default="closed", type=_one_of("protocol", PROTOCOLS), metavar="NAME",
         help="closed: judge on the classes trained on (the default); open: train on six classes, judge on the four "
         "never seen, for five splits")  # fmt: skip
@@ -76,9 +76,9 @@ def _add_what(add):
 
 
 def _add_how(add):
-    add("--epochs", type=_at_least(int, 1), metavar="N",
+    add("--epochs", type=_between(int, 1, 10_000), metavar="N",
         help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())})")  # fmt: skip
-    add("--embedding-dim", type=_at_least(int, 2), default=Settings.embedding_dim, metavar="D",
+    add("--embedding-dim", type=_between(int, 2, 65_536), default=Settings.embedding_dim, metavar="D",
         help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip
     add("--model", default=Settings.model, type=_one_of("model", MODELS), metavar="NAME",
         help=f"{', '.join(MODELS)} ({Settings.model})")  # fmt: skip
@@ -95,9 +95,9 @@ def _add_how(add):
 
 
 def _add_shown(add):
-    add("--perplexity", type=_at_least(float, 2), default=Settings.perplexity, metavar="X",
+    add("--perplexity", type=_between(float, 2, 1_000_000), default=Settings.perplexity, metavar="X",
         help=f"neighbours that t-SNE balances ({Settings.perplexity:g})")  # fmt: skip
-    add("--tsne-iterations", type=_at_least(int, 300), default=Settings.tsne_iterations, metavar="N",
+    add("--tsne-iterations", type=_between(int, 300, 1_000_000), default=Settings.tsne_iterations, metavar="N",
         help=f"steps of t-SNE ({Settings.tsne_iterations})")  # fmt: skip
     add("--no-tensorboard", action="store_false", dest="tensorboard",
         help="write everything but TensorBoard's files; runs made so stay without them until --overwrite")  # fmt: skip
@@ -112,7 +112,7 @@ def _add_results(add):
 def _add_other_jobs(add):
     add("--tune", metavar="LOSS",
         help="try values for the numbers a loss takes, judge them by validation images and print the best")  # fmt: skip
-    add("--trials", type=_at_least(int, 2), metavar="N", help=f"trials of --tune, the defaults first ({TRIALS})")
+    add("--trials", type=_between(int, 2, 1000), metavar="N", help=f"trials of --tune, the defaults first ({TRIALS})")
     add("--list", action="store_true", help="list the losses with their arguments and defaults, and end")
     add("--version", action=_ShowVersions, nargs=0, help="name the versions of this, Python, Keras and TensorFlow")
     add("-h", "--help", action="help", help="show this, and end")
@@ -140,9 +140,9 @@ def _number(kind, fits, what):
     return parse
 
 
-def _at_least(kind, minimum):
+def _between(kind, minimum, maximum):
     what = "a whole number" if kind is int else "a number"
-    return _number(kind, lambda value: value >= minimum, f"{what}, at least {minimum}")
+    return _number(kind, lambda value: minimum <= value <= maximum, f"{what} from {minimum} to {maximum:,}")
 
 
 def _folder(text):

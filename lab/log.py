@@ -1,6 +1,7 @@
 """All that is told while it runs: in the terminal, to TensorBoard, in the files of an epoch."""
 
 import contextlib
+import shlex
 import time
 
 import keras
@@ -109,4 +110,4 @@ class Log:
         self.tables(results, captions)
         self.terminal.results(results)
         if self.dashboard.hint:
-            self.say(self.dashboard.hint.format(results.path))
+            self.say(self.dashboard.hint.format(shlex.quote(str(results.path))))

@@ -117,13 +117,15 @@ class Results:
         fewer than two, none is the best: another one may have another.
         """
         how = self.protocol.scores[score]
+        if self.most_units < 2 or not how.better:
+            return set()
         shown = {
             row.key: float(how.text(row.interval(score).mean))
             for row in self.losses
             if len(row.scores(score)) == self.most_units
         }
         shown = {key: value for key, value in shown.items() if not math.isnan(value)}
-        if len(shown) < 2 or self.most_units < 2 or not how.better:
+        if len(shown) < 2:
             return set()
         best = max(how.better * value for value in shown.values())
         return {key for key, value in shown.items() if how.better * value == best}
@@ -217,7 +219,9 @@ def gather_all(runs):
             for reason, paths in results.left_out.items()
             for path in paths
         ]
-        raise InputError("\n".join([f"--summarize: no finished run of this version in {runs}", *left_out]))
+        is_one = any(runs.glob("[!.]*/[!.]*/config.json"))
+        hint = f". It has the results of one data set: give --runs {runs.parent}" if is_one else ""
+        raise InputError("\n".join([f"--summarize: no finished run of this version in {runs}{hint}", *left_out]))
     return found
 
 

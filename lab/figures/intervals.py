@@ -34,7 +34,8 @@ TESTED = (
     "such score."
 )
 OF_ONE = (
-    "Scores of one {unit}: one {unit} tells nothing from chance, however large a difference looks. Right is better."
+    "Scores of one {unit}: one {unit} tells nothing from chance, however large a difference looks. Right is better. "
+    "Raw pixels have numbers alone."
 )
 UNTESTED = "Means over {units}, each with its own 95 % interval: nothing is compared. Right is better."
 

@@ -39,7 +39,7 @@ def name_classes(axes, points, labels, class_names, fontsize):
 def _places(points, labels, sizes, frame, most):
     """Where each class is named: at the most central of its points whose name covers least of the other names.
 
-    A real point, as the mean of a class may lie outside of it, and one of the half that lies densest, as a name at a
+    A real point, as the mean of a class may lie outside of it, and one of the quarter that lies densest, as a name at a
     stray one would seem to belong to nothing. `sizes` are the width and the height of each name, `frame` the limits
     `(2, 2)` of the axes, which names do not leave. A name of which more than a share `most` is covered has no place.
     """
@@ -48,7 +48,7 @@ def _places(points, labels, sizes, frame, most):
         own = points[labels == label]
         around = np.maximum(size, NEAR * np.ptp(frame, axis=1))
         beside = (cdist(own / around, own / around, "chebyshev") < 0.5).sum(axis=1)
-        dense = beside >= np.median(beside)
+        dense = beside >= np.quantile(beside, 0.75)
         central = own[dense][cdist(own[dense], own).sum(axis=1).argsort()]
         candidates = np.clip(central, frame[:, 0] + size / 2, frame[:, 1] - size / 2)
         covered = np.zeros(len(candidates))

@@ -19,8 +19,9 @@ NOTE = (
     f"In colour: the {EXTREMES} best and the {EXTREMES} worst losses by their TAR at FAR $10^{{-3}}$, besides "
     "softmax (black) and raw pixels (dotted). Grey: those between."
 )
-# The same for every picture, so that two can be laid side by side: what lies outside is drawn at the edge.
+# The same for every picture, so that two can be laid side by side.
 FAR_LIMITS, TAR_LIMITS = (1e-5, 1), (0.001, 0.9997)
+SMALLEST = 1e-6  # The logit of 0 and of 1 is infinite.
 
 
 def roc_figure(title, runs):
@@ -36,7 +37,7 @@ def roc_figure(title, runs):
     axes, key = figure.subplots(1, 2, width_ratios=(1.35, 1))
     styles = _styles([run.role for run in runs])
     for run, style in zip(runs, styles, strict=True):
-        axes.plot(run.arrays["roc_fars"], np.clip(run.arrays["roc_tars"], *TAR_LIMITS), clip_on=False, **style)
+        axes.plot(run.arrays["roc_fars"], np.clip(run.arrays["roc_tars"], SMALLEST, 1 - SMALLEST), **style)
     _draw_scales(axes)
     key.set_axis_off()
     key.set_xlim(0, 1)

@@ -10,9 +10,11 @@ from evaluation.significance import interval
 from lab.errors import InputError
 from lab.files import read_json, save_json
 from lab.protocols import PROTOCOLS
+from lab.report import summary
 from lab.results import Results, Row, gather, gather_all
 from lab.run_folder import RunFolder
 from lab.settings import PIXELS
+from lab.terminal import Terminal
 
 SETTINGS = make_run().settings
 OPEN = {"protocol": "open", "split": 0}
@@ -64,6 +66,17 @@ def test_the_raw_pixels_do_not_compete_and_one_loss_is_not_the_best_of_itself():
     rows = [row("raw_pixels", map_at_r=[0.9]), row("softmax", map_at_r=[0.5, 0.5])]
     assert results(*rows).best("map_at_r") == set()
     assert results(*rows, row("center", map_at_r=[0.4, 0.4])).best("map_at_r") == {"softmax"}
+
+
+def test_losses_that_all_failed_are_told_of_beside_the_raw_pixels(folder, capsys):
+    for loss in ("softmax", "center"):
+        write_run(folder, loss, failure="diverged")
+    found = gather(folder)
+    assert found.best("map_at_r") == set()
+    Terminal().results(found)
+    printed = capsys.readouterr().out
+    assert printed.count("FAILED") == 2
+    assert "diverged" in summary(found)
 
 
 def test_of_one_seed_no_loss_is_the_best():
@@ -362,5 +375,5 @@ def test_a_folder_without_a_finished_run_is_bad_input_that_says_what_was_left_ou
         f"--summarize: no finished run of this version in {tmp_path}",
         f"Left out, unfinished, or damaged since: {unfinished}",
     ]
-    with pytest.raises(InputError, match="no finished run"):
+    with pytest.raises(InputError, match=f"no finished run .* one data set: give --runs {tmp_path}$"):
         gather_all(tmp_path / "digits")
