@@ -199,7 +199,10 @@ class MetricModel(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The weighted sum of the terms on a batch of labels `y` and embeddings `y_pred`."""
         if sample_weight is not None:
-            raise ValueError("MetricModel takes no sample weights: a pair has two samples.")
+            raise ValueError(
+                "MetricModel takes no sample weights and no class weights: a pair has two samples. Draw the samples "
+                "that are to count more more often; the weights of the terms weigh whole losses."
+            )
         if self.loss is not None:
             raise ValueError("MetricModel takes no loss in `compile`: its terms are its losses.")
         total = sum(ops.sum(penalty) for penalty in self.losses)  # Regularizers of the embedder, if any.

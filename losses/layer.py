@@ -12,21 +12,15 @@ class LossLayer(keras.Layer):
 
     To Keras, a loss in `compile(loss=...)` is a function: its class weights or centers would stay
     where they start, without a word. A loss that has some refuses to be used so.
+
+    A scalar has no samples to weigh: `sample_weight` and `class_weight` would scale the step of the
+    whole batch, and are refused. Where Keras does not see the call, in a `compute_loss` of your
+    own, refuse them there, as MarginClassifier in the README and MetricModel in models.py do.
     """
 
     def __call__(self, *args, **kwargs):
-        model = _model_at_its_compiled_losses() if self.weights else None
-        if model is not None:
-            # Of a model that is frozen as a whole nothing is trained, nor meant to be.
-            kept = model.trainable_variables if model.trainable else model.variables
-            trained = {id(variable) for variable in kept}
-            left = [weight.name for weight in self.weights if id(weight) not in trained]
-            if left:
-                raise ValueError(
-                    f"{type(self).__name__} in `compile(loss=...)` is a function to Keras: nothing would train its "
-                    f"{' and '.join(left)}. Make it a layer of the model that the model's "
-                    "`compute_loss` calls, as MarginClassifier in the README and MetricModel in models.py do."
-                )
+        _refuse_sample_weights(self)
+        _refuse_state_that_nothing_trains(self)
         return super().__call__(*args, **kwargs)
 
     def stateless_call(self, trainable_variables, non_trainable_variables, labels, embeddings, **kwargs):
@@ -37,17 +31,45 @@ class LossLayer(keras.Layer):
         return super().stateless_call(trainable_variables, non_trainable_variables, labels, embeddings, **kwargs)
 
 
-def _model_at_its_compiled_losses():
-    """The model whose losses of `compile` are being computed, or None.
+def _refuse_sample_weights(loss):
+    frame = _nearest_frame(keras.losses.Loss.__call__, keras.Model.compute_loss)
+    weights = frame.f_locals.get("sample_weight") if frame else None
+    if any(weight is not None for weight in keras.tree.flatten(weights)):
+        raise ValueError(
+            f"{type(loss).__name__} takes no `sample_weight` and no `class_weight`: it is one number for the batch, "
+            "and they would scale its step, not weigh its samples. Draw the samples that are to count more more often, "
+            "and those that are to count for nothing not at all; `loss_weights` weigh whole losses."
+        )
 
-    Keras does so in its own `compute_loss` alone, on every backend, traced or not. Whatever wraps a loss, a lambda
-    or a `keras.losses.Loss`, that is on the stack; a model that calls the loss itself has a `compute_loss` of its own.
+
+def _refuse_state_that_nothing_trains(loss):
+    frame = _nearest_frame(keras.Model.compute_loss) if loss.weights else None
+    if frame is None:
+        return
+    model = frame.f_locals["self"]
+    # Of a model that is frozen as a whole nothing is trained, nor meant to be.
+    kept = model.trainable_variables if model.trainable else model.variables
+    trained = {id(variable) for variable in kept}
+    left = [weight.name for weight in loss.weights if id(weight) not in trained]
+    if left:
+        raise ValueError(
+            f"{type(loss).__name__} in `compile(loss=...)` is a function to Keras: nothing would train its "
+            f"{' and '.join(left)}. Make it a layer of the model that the model's "
+            "`compute_loss` calls, as MarginClassifier in the README and MetricModel in models.py do."
+        )
+
+
+def _nearest_frame(*functions):
+    """The innermost call of one of some functions of Keras that leads here, or None.
+
+    The losses of `compile` are computed in Keras' own `compute_loss` alone, on every backend, traced or not. Whatever
+    wraps a loss, a lambda or a `keras.losses.Loss`, that is on the stack; a model that calls the loss itself has a
+    `compute_loss` of its own.
     """
     if keras.backend.backend() == "torch" and sys.modules["torch"].compiler.is_compiling():
         return None  # Its compiler cannot look at the stack; Keras has called the loss once before, to build the model.
+    codes = {function.__code__ for function in functions}
     frame = sys._getframe()
-    while frame is not None:
-        if frame.f_code is keras.Model.compute_loss.__code__:
-            return frame.f_locals["self"]
+    while frame is not None and frame.f_code not in codes:
         frame = frame.f_back
-    return None
+    return frame

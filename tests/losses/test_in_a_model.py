@@ -143,6 +143,8 @@ class MarginClassifier(keras.Model):
         return self.embedder(images, training=training)
 
     def compute_loss(self, x, y, y_pred, sample_weight=None, training=True):
+        if sample_weight is not None:
+            raise ValueError("The loss takes no weights: draw samples that are to count more more often.")
         return self.margin_loss(y, y_pred, training=training) + sum(self.losses)
 
     def get_config(self):
