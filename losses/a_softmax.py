@@ -59,7 +59,8 @@ class ASoftmax(LossLayer):
         self, num_classes, embedding_dim, margin=4, annealing=(1000.0, 0.12, 1.0, 5.0), dtype="float32", **kwargs
     ):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.margin = whole_number("margin", margin, 1)
         self.annealing = _checked(annealing)
         self.class_weights = self.add_weight(

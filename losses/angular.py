@@ -22,7 +22,8 @@ class CosineClassifier(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, scale, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.scale = positive("scale", scale)
         self.class_weights = self.add_class_weights(num_classes, embedding_dim)
         self.built = True

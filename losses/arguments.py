@@ -1,9 +1,17 @@
 """Checks of constructor arguments: the value comes back, or an error says what was given and what is expected.
 
-NumPy's numbers are refused: Keras could not save a layer that was made with them.
+NumPy's integers and floats are numbers, and come back as Python's: Keras can save no others.
 """
 
 import math
+import numbers
+
+
+def plain(value):
+    """A number of NumPy as Python's; whatever else comes back as it is."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
 
 
 def number(name, value, low=0.0, high=math.inf):
@@ -12,6 +20,7 @@ def number(name, value, low=0.0, high=math.inf):
     Raises:
         ValueError: If it is none.
     """
+    value = plain(value)
     if _is_finite(value) and low <= value <= high:
         return value
     limits = f"at least {low:g}" if high == math.inf else f"in [{low:g}, {high:g}]"
@@ -24,6 +33,7 @@ def positive(name, value):
     Raises:
         ValueError: If it is none.
     """
+    value = plain(value)
     if _is_finite(value) and value > 0:
         return value
     raise ValueError(f"`{name}` must be a finite number above 0. Received: {_shown(value)}")
@@ -35,19 +45,19 @@ def whole_number(name, value, low):
     Raises:
         ValueError: If it is none.
     """
+    value = plain(value)
     if isinstance(value, int) and not isinstance(value, bool) and value >= low:
         return value
     raise ValueError(f"`{name}` must be a whole number (an `int`), at least {low}. Received: {_shown(value)}")
 
 
 def sizes(num_classes, embedding_dim):
-    """Checks the sizes of weights that there is a row of for each class.
+    """The sizes of weights that there is a row of for each class.
 
     Raises:
         ValueError: If there are fewer than two classes, or a size is no whole number.
     """
-    whole_number("num_classes", num_classes, 2)
-    whole_number("embedding_dim", embedding_dim, 1)
+    return whole_number("num_classes", num_classes, 2), whole_number("embedding_dim", embedding_dim, 1)
 
 
 def flag(name, value):

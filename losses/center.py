@@ -47,7 +47,8 @@ class CenterLoss(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, center_rate=0.5, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.center_rate = number("center_rate", center_rate, 0, 1)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"

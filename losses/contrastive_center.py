@@ -42,7 +42,8 @@ class ContrastiveCenterLoss(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, delta=1.0, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.delta = positive("delta", delta)
         self.centers = self.add_weight(
             shape=(num_classes, embedding_dim), initializer=keras.initializers.RandomNormal(stddev=1.0), name="centers"

@@ -195,6 +195,7 @@ class ExponentialCenterLoss(LossLayer):
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
+        self.num_classes = whole_number("num_classes", num_classes, 2)
         self.slack = _class_share(num_classes, overlap) / 2
         self.embedding_norm = one_of("embedding_norm", embedding_norm, SPACES)
         self.scale = positive("scale", scale)
@@ -203,9 +204,9 @@ class ExponentialCenterLoss(LossLayer):
         self.epsilon = number("epsilon", epsilon, 1e-30, 1)
         self.detach_norm = flag("detach_norm", detach_norm)
         if variant == "slides":
-            whole_number("embedding_dim", embedding_dim, 1)
+            embedding_dim = whole_number("embedding_dim", embedding_dim, 1)
             self.centers = self.add_weight(
-                shape=(num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"
+                shape=(self.num_classes, embedding_dim), initializer="zeros", trainable=False, name="centers"
             )
         self.built = True
 
@@ -225,8 +226,8 @@ class ExponentialCenterLoss(LossLayer):
 
 def _class_share(num_classes, overlap):
     """C_n, the share of the space that a class may take."""
-    whole_number("num_classes", num_classes, 2)
-    if not number("overlap", overlap) < num_classes:
+    num_classes, overlap = whole_number("num_classes", num_classes, 2), number("overlap", overlap)
+    if not overlap < num_classes:
         raise ValueError(
             f"`overlap` must be in [0, num_classes): from num_classes on nothing is attracted any more. "
             f"Received: {overlap} for {num_classes} classes"

@@ -1,10 +1,12 @@
 """The layer that every loss is."""
 
-import inspect
 import sys
 
 import keras
 from keras import ops
+
+from .arguments import plain
+from .labels import are_class_numbers, class_ids
 
 
 class LossLayer(keras.Layer):
@@ -16,19 +18,41 @@ class LossLayer(keras.Layer):
     A scalar has no samples to weigh: `sample_weight` and `class_weight` would scale the step of the
     whole batch, and are refused. Where Keras does not see the call, in a `compute_loss` of your
     own, refuse them there, as MarginClassifier in the README and MetricModel in models.py do.
+
+    Labels that are no class numbers (`labels.py`) raise; in a compiled step they make the loss NaN,
+    with gradients of 0, and the loss leaves its own state as it was.
     """
 
-    def __call__(self, *args, **kwargs):
+    num_classes = None  # Of a loss with something for each class: its labels are to be below.
+
+    def __new__(cls, *args, **kwargs):
+        """Keras records here what a layer is made with, and cannot save NumPy's numbers."""
+        args, kwargs = keras.tree.map_structure(plain, (args, kwargs))
+        return super().__new__(cls, *args, **kwargs)
+
+    def __call__(self, labels, embeddings, **kwargs):
         _refuse_sample_weights(self)
         _refuse_state_that_nothing_trains(self)
-        return super().__call__(*args, **kwargs)
+        if isinstance(labels, keras.KerasTensor):
+            return super().__call__(labels, embeddings, **kwargs)
+        numbers = class_ids(labels, embeddings)
+        right = are_class_numbers(labels, self.num_classes)
+        if right is True:
+            return super().__call__(numbers, embeddings, **kwargs)
+        # Compiled: a wrong label makes the loss NaN, and its batch moves nothing, neither by gradients nor itself.
+        before = [ops.copy(weight.value) for weight in self.non_trainable_variables]
+        value = super().__call__(ops.where(right, numbers, ops.zeros_like(numbers)), embeddings, **kwargs)
+        for weight, old in zip(self.non_trainable_variables, before, strict=True):
+            weight.assign(ops.where(right, weight.value, old))
+        return ops.where(right, value, ops.full_like(value, float("nan")))
 
     def stateless_call(self, trainable_variables, non_trainable_variables, labels, embeddings, **kwargs):
         """As that of Keras, but like `__call__`: for embeddings of any dtype, and every loss takes `training`."""
-        if "training" not in inspect.signature(self.call).parameters:
-            kwargs.pop("training", None)
-        embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
-        return super().stateless_call(trainable_variables, non_trainable_variables, labels, embeddings, **kwargs)
+        variables = [*self.trainable_variables, *self.non_trainable_variables]
+        values = [*trainable_variables, *non_trainable_variables]
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+            value = self(labels, embeddings, **kwargs)
+            return value, [ops.convert_to_tensor(weight) for weight in self.non_trainable_variables]
 
 
 def _refuse_sample_weights(loss):

@@ -45,7 +45,8 @@ class ProxyAnchorLoss(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, margin=0.1, scale=8.0, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.margin = number("margin", margin, 0, 1)
         self.scale = positive("scale", scale)
         self.proxies = self.add_weight(

@@ -45,7 +45,8 @@ class ProxyNCALoss(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, scale=9.0, include_positive=True, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.scale = positive("scale", scale)
         self.include_positive = flag("include_positive", include_positive)
         self.proxies = self.add_weight(

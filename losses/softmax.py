@@ -36,7 +36,8 @@ class Softmax(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.class_weights = self.add_weight(
             shape=(num_classes, embedding_dim), initializer="glorot_uniform", name="class_weights"
         )

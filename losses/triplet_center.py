@@ -55,7 +55,8 @@ class TripletCenterLoss(LossLayer):
 
     def __init__(self, num_classes, embedding_dim, margin=20.0, center_rate=0.2, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
-        sizes(num_classes, embedding_dim)
+        num_classes, embedding_dim = sizes(num_classes, embedding_dim)
+        self.num_classes = num_classes
         self.margin = number("margin", margin)
         self.center_rate = number("center_rate", center_rate, 0, 1)
         self.centers = self.add_weight(
