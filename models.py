@@ -7,6 +7,7 @@ import numpy as np
 from keras import layers, ops
 
 from losses import LOSSES
+from losses.layer import refuse_replicas
 
 IMAGES_AT_A_TIME = 1000  # For `MetricModel.embed`.
 # As the exponential triplet loss's authors compare them: the last two are far from a scale
@@ -216,6 +217,9 @@ class MetricModel(keras.Model):
 
     def embed(self, images):
         """Embeddings of images, `(n, embedding_dim)`, as NumPy."""
+        if keras.backend.backend() == "tensorflow":
+            with self.distribute_strategy.scope():
+                refuse_replicas("MetricModel.embed")  # Each replica would return the rows of the whole batch.
         # Not `predict`: it sets up a tf.data pipeline, whose tuner makes every pass wait.
         parts = range(0, len(images), IMAGES_AT_A_TIME)
         return np.concatenate([self.predict_on_batch(images[start : start + IMAGES_AT_A_TIME]) for start in parts])

@@ -31,6 +31,7 @@ class LossLayer(keras.Layer):
         return super().__new__(cls, *args, **kwargs)
 
     def __call__(self, labels, embeddings, **kwargs):
+        refuse_replicas(type(self).__name__)
         _refuse_sample_weights(self)
         _refuse_state_that_nothing_trains(self)
         if isinstance(labels, keras.KerasTensor):
@@ -53,6 +54,23 @@ class LossLayer(keras.Layer):
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
             value = self(labels, embeddings, **kwargs)
             return value, [ops.convert_to_tensor(weight) for weight in self.non_trainable_variables]
+
+
+def refuse_replicas(what):
+    """Raises if TensorFlow gives each of several replicas a part of the batch.
+
+    Pairs across the parts would be missing, centers would follow one part alone, and Keras sums what the replicas
+    return. JAX's `DataParallel` divides the arrays, not the program: there a loss sees the whole batch.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    replicas = sys.modules["tensorflow"].distribute.get_strategy().num_replicas_in_sync
+    if replicas > 1:
+        raise ValueError(
+            f"{what} needs the whole batch, and a tf.distribute strategy shows each of {replicas} replicas a part. On "
+            "several devices use JAX: `KERAS_BACKEND=jax`, and "
+            "`keras.distribution.set_distribution(keras.distribution.DataParallel())` before the model is made."
+        )
 
 
 def _refuse_sample_weights(loss):
