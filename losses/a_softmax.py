@@ -26,11 +26,12 @@ class ASoftmax(LossLayer):
     authors' code scales it. The length of the embedding is kept; the class weights are
     normalised and there is no bias.
 
-    Without a slow start training diverges: lambda falls with the number of training steps t,
+    Without a slow start training diverges: lambda falls with the number of training batches t,
 
         lambda_t = max(minimum, base * (1 + gamma t)^-power),
 
-    and t is a weight, saved with the model. The authors' minimum of 5 never turns the margin
+    and t is a weight, saved with the model: each batch in training counts, also where gradients
+    of several are accumulated to one step of the optimizer. The authors' minimum of 5 never turns the margin
     fully on. Sensible for ten classes: margin 4 with a minimum of 5, or 2 with a minimum of 0.
     Holds state: use it in a `MetricModel`; `compile(loss=...)` raises.
 

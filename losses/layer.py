@@ -1,6 +1,8 @@
 """The layer that every loss is."""
 
+import inspect
 import sys
+import warnings
 
 import keras
 from keras import ops
@@ -21,6 +23,9 @@ class LossLayer(keras.Layer):
 
     Labels that are no class numbers (`labels.py`) raise; in a compiled step they make the loss NaN,
     with gradients of 0, and the loss leaves its own state as it was.
+
+    A margin, a scale or another number may be changed while training: after it call the model's
+    `make_train_function(force=True)`, since a compiled step keeps the old one. A warning says so.
     """
 
     num_classes = None  # Of a loss with something for each class: its labels are to be below.
@@ -40,12 +45,29 @@ class LossLayer(keras.Layer):
         right = are_class_numbers(labels, self.num_classes)
         if right is True:
             return super().__call__(numbers, embeddings, **kwargs)
+        self._note_that_it_is_compiled()
         # Compiled: a wrong label makes the loss NaN, and its batch moves nothing, neither by gradients nor itself.
         before = [ops.copy(weight.value) for weight in self.non_trainable_variables]
         value = super().__call__(ops.where(right, numbers, ops.zeros_like(numbers)), embeddings, **kwargs)
         for weight, old in zip(self.non_trainable_variables, before, strict=True):
             weight.assign(ops.where(right, weight.value, old))
         return ops.where(right, value, ops.full_like(value, float("nan")))
+
+    def _note_that_it_is_compiled(self):
+        frame = _nearest_frame(keras.Model.compute_loss)  # Keras traces a loss once to build a model that runs eagerly.
+        # PyTorch's compiler looks whether a number has changed, and compiles anew.
+        if keras.backend.backend() != "torch" and not (frame and frame.f_locals["self"].run_eagerly):
+            self._compiled = True
+
+    def __setattr__(self, name, value):
+        arguments = inspect.signature(type(self).__init__).parameters if "_compiled" in vars(self) else ()
+        if name in arguments and name in vars(self) and value != vars(self)[name]:
+            warnings.warn(
+                f"The step that is compiled keeps the old `{name}` of {type(self).__name__}. After it is changed call "
+                "the model's `make_train_function(force=True)`, or compile your own step anew.",
+                stacklevel=2,
+            )
+        super().__setattr__(name, value)
 
     def stateless_call(self, trainable_variables, non_trainable_variables, labels, embeddings, **kwargs):
         """As that of Keras, but like `__call__`: for embeddings of any dtype, and every loss takes `training`."""

@@ -10,6 +10,7 @@ from keras.ops import convert_to_numpy as to_numpy
 from support.cosines import target_logit
 
 from losses import ASoftmax, LargeMarginSoftmax
+from models import MetricModel
 
 LABELS, EMBEDDINGS = np.array([0, 1]), np.array([[3.0, 4.0, 0.0], [0.0, 1.0, 2.0]])
 SCHEDULE = (100.0, 0.5, 2.0, 3.0)
@@ -34,6 +35,16 @@ def test_the_step_counts_training_calls_only(loss_class):
         loss(LABELS, EMBEDDINGS)
         loss.logits(EMBEDDINGS)
         assert int(to_numpy(loss.step)) == steps
+
+
+@every_loss
+def test_each_batch_counts_where_gradients_are_accumulated(loss_class):
+    loss = loss_class(2, 3, annealing=SCHEDULE)
+    model = MetricModel(keras.Sequential([keras.Input((3,)), keras.layers.Identity()]), {"loss": (1.0, loss)})
+    model.compile(keras.optimizers.SGD(0.1, gradient_accumulation_steps=2), jit_compile=False)
+    model.fit(np.tile(EMBEDDINGS, (4, 1)), np.tile(LABELS, 4), batch_size=2, verbose=0)
+    assert int(to_numpy(loss.step)) == 4
+    assert int(to_numpy(model.optimizer.iterations)) == 2
 
 
 @every_loss

@@ -1,0 +1,113 @@
+"""Numbers of a loss that change while training: a compiled step keeps the old ones until it is made anew."""
+
+import pathlib
+import re
+import warnings
+
+import keras
+import numpy as np
+import pytest
+
+from losses import AdaCos, ASoftmax, CosFace, TripletLoss
+from models import MetricModel
+from tests.losses.test_every_loss import STATE, images_and_labels
+from tests.losses.test_in_a_model import MarginClassifier, compiled, every_mode, network
+
+ROOT = pathlib.Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore:The step that is compiled keeps")
+
+
+class Grow(keras.callbacks.Callback):
+    """As in the README, for any number."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.change(self.model, 0.1 * epoch)
+        self.model.make_train_function(force=True)
+
+
+def margin_of_compiled_loss(model, value):
+    model.loss.margin = value
+
+
+def margin_of_layer(model, value):
+    model.margin_loss.margin = value
+
+
+def margin_of_term(model, value):
+    model.terms["triplet"].margin = value
+
+
+def weight_of_term(model, value):
+    model.term_weights["triplet"] = value
+
+
+def triplets():
+    return TripletLoss(0.0, "batch_hard", normalize=False)
+
+
+CASES = {
+    "compile": (network, margin_of_compiled_loss),
+    "README": (lambda: MarginClassifier(network(), CosFace(*STATE, margin=0.0)), margin_of_layer),
+    "MetricModel": (lambda: MetricModel(network(), {"triplet": (1.0, triplets())}), margin_of_term),
+    "a term's weight": (lambda: MetricModel(network(), {"triplet": (0.0, triplets())}), weight_of_term),
+}
+
+
+@every_mode
+@pytest.mark.parametrize("case", CASES)
+def test_a_callback_changes_a_number_of_a_model_that_is_training(case, mode):
+    make, change = CASES[case]
+    images, labels = images_and_labels()
+    model = compiled(triplets() if case == "compile" else None, mode, make())
+    model.optimizer.learning_rate = 0.0
+    options = {"batch_size": 64, "epochs": 3, "verbose": 0}
+    found = model.fit(images, labels, callbacks=[Grow(change)], **options).history["loss"]
+    expected = []
+    for epoch in range(3):  # A model whose step has never been made knows no other number.
+        change(model, 0.1 * epoch)
+        model.compile(keras.optimizers.SGD(0.0), loss=model.loss, run_eagerly=True)
+        expected.append(model.evaluate(images, labels, batch_size=64, verbose=0, return_dict=True)["loss"])
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert len(set(np.round(found, 4))) == 3
+
+
+@every_mode
+def test_a_loss_that_has_been_compiled_warns_of_a_change(mode):
+    model = compiled(triplets(), mode)
+    model.loss.margin = 0.1
+    model.train_on_batch(*images_and_labels())
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.loss.margin = 0.1  # No change.
+        assert not caught
+        model.loss.margin = 0.2
+    # PyTorch compiles anew by itself.
+    expected = mode != "eager" and keras.backend.backend() != "torch"
+    assert ["make_train_function(force=True)" in str(warning.message) for warning in caught] == [True] * expected
+
+
+@every_mode
+def test_nothing_warns_of_what_keras_or_training_changes(mode):
+    model = compiled(
+        None, mode, MetricModel(network(), {"annealed": (1.0, ASoftmax(*STATE)), "scale": (1.0, AdaCos(*STATE))})
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(*images_and_labels(), verbose=0)
+        model.evaluate(*images_and_labels(), verbose=0)
+
+
+def test_the_margin_of_the_readme_grows():
+    model = compiled(None, "compiled", MarginClassifier(network(), CosFace(*STATE, margin=0.0)))
+    (example,) = re.findall(r"```python\n(class GrowMargin.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    names = {"keras": keras}
+    exec(example, names)
+    model.optimizer.learning_rate = 0.0
+    found = model.fit(*images_and_labels(), epochs=7, batch_size=64, verbose=0, callbacks=[names["GrowMargin"]()])
+    losses = np.array(found.history["loss"])
+    assert (np.diff(losses)[:4] > 0.01).all()
+    np.testing.assert_allclose(losses[5:], losses[4], rtol=1e-5)
