@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from .arguments import positive, sizes
-from .labels import class_ids
+from .labels import class_ids, own_mask
 from .layer import LossLayer
 from .numerics import cosines, cross_entropy
 
@@ -60,7 +60,7 @@ def own_class(scores, labels):
 
 def with_own_class(scores, labels, values):
     """`scores` with `values`, `(batch,)`, in the column of each row's label."""
-    return ops.where(ops.one_hot(labels, scores.shape[1], dtype="bool"), values[:, None], scores)
+    return ops.where(own_mask(labels, scores.shape[1]), values[:, None], scores)
 
 
 def detached(values, cosines):

@@ -78,6 +78,11 @@ def are_class_numbers(labels, num_classes=None):
     return known or ops.all(right)
 
 
+def own_mask(labels, num_classes):
+    """Boolean `(batch, num_classes)`: where the column is the label of the row."""
+    return labels[:, None] == ops.arange(num_classes, dtype=labels.dtype)[None, :]
+
+
 def _integers(labels):
     return ops.cast(labels, "int64" if "64" in keras.backend.standardize_dtype(labels.dtype) else "int32")
 

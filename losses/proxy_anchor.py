@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from .arguments import number, positive, sizes
-from .labels import class_ids
+from .labels import class_ids, own_mask
 from .layer import LossLayer
 from .numerics import cosines, log_sum_exp, mean_over
 
@@ -64,7 +64,7 @@ class ProxyAnchorLoss(LossLayer):
     def call(self, labels, embeddings):
         labels = class_ids(labels, embeddings)
         scores = self.logits(embeddings)
-        own = ops.one_hot(labels, scores.shape[1], dtype="bool")
+        own = own_mask(labels, scores.shape[1])
         others = ops.logical_not(own)
         shift = self.scale * self.margin
         # log(1 + sum) as softplus of the log of the sum: a class without such samples gives 0.

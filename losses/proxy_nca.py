@@ -5,7 +5,7 @@ from keras import ops
 
 from .angular import own_class
 from .arguments import flag, positive, sizes
-from .labels import class_ids
+from .labels import class_ids, own_mask
 from .layer import LossLayer
 from .numerics import cosines, cross_entropy, log_sum_exp
 
@@ -67,5 +67,5 @@ class ProxyNCALoss(LossLayer):
         scores = self.logits(embeddings)
         if self.include_positive:
             return cross_entropy(scores, labels)
-        others = ops.logical_not(ops.one_hot(labels, scores.shape[1], dtype="bool"))
+        others = ops.logical_not(own_mask(labels, scores.shape[1]))
         return ops.mean(log_sum_exp(scores, others) - own_class(scores, labels))

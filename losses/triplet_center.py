@@ -5,7 +5,7 @@ from keras import ops
 
 from .arguments import number, sizes
 from .centers import damped_mean
-from .labels import class_ids
+from .labels import class_ids, own_mask
 from .layer import LossLayer
 from .numerics import BIG
 
@@ -99,7 +99,7 @@ class TripletCenterLoss(LossLayer):
         centers = self.centers - origin
         products = ops.matmul(embeddings - origin, ops.transpose(centers))  # (batch, num_classes)
         distances = ops.sum(ops.square(centers), axis=-1) - 2 * products  # up to ||x||^2
-        own = ops.one_hot(labels, self.centers.shape[0], dtype="bool")
+        own = own_mask(labels, self.centers.shape[0])
         return ops.argmin(ops.where(own, ops.full_like(distances, BIG), distances), axis=-1)
 
 
