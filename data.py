@@ -7,10 +7,12 @@ from sklearn.model_selection import train_test_split
 
 from lab.batches import stratified_sample
 from lab.errors import InputError
+from lab.figures.style import undrawable
 from lab.sources import SOURCES
 
 SPLIT_SEED = 0  # The same validation images for every run, whatever its seed.
 QUICK_IMAGES = 10_000, 1_000  # Of the training and the validation part, for a first look.
+CHANNELS = 1, 3, 4  # What can be drawn.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +24,10 @@ class Split:
 
     def __len__(self):
         return len(self.labels)
+
+    @property
+    def image_shape(self):
+        return self.images.shape[1:]
 
     def __getitem__(self, index):
         return Split(self.images[index], self.labels[index])
@@ -49,7 +55,7 @@ class Dataset:
 
     @property
     def image_shape(self):
-        return self.train.images.shape[1:]
+        return self.train.image_shape
 
     @property
     def parts(self):
@@ -109,6 +115,11 @@ def load_dataset(name, report=print, quick=False):
     train_images, train_labels, test_images, test_labels = source.read(name, report)
     train, test = (train_images, train_labels), (test_images, test_labels)
     data = make_dataset(name, train, test, source.class_names, source.validation)
+    if letters := undrawable("".join(source.class_names)):
+        report(
+            f"{name}: the pictures show {letters} of the class names as boxes, which matplotlib's font lacks. Name one "
+            'that has them in a file matplotlibrc, such as "font.family: sans-serif, Noto Sans CJK JP".'
+        )
     return part_of(data, *QUICK_IMAGES) if quick else data
 
 
@@ -128,25 +139,71 @@ def make_dataset(name, train, test, class_names, validation):
     Args:
         name: Name for titles and folders.
         train, test: Images and labels: `(n, height, width)` or `(n, height, width, channels)`, uint8 or floats that
-            are whole numbers in `[0, 255]`; class numbers `(n,)`.
+            are whole numbers in `[0, 255]`; class numbers `(n,)`. Every class has two training images at least, and
+            some class two test images.
         class_names: One name per class.
         validation: Number of training images that become the validation part.
 
     Raises:
-        InputError: If images or labels are not of that kind.
+        InputError: If images or labels are not of that kind, or training and validation cannot both have their part.
     """
     train = _checked_split(f"{name} train", *train, len(class_names))
     test = _checked_split(f"{name} test", *test, len(class_names))
-    kept, chosen = train_test_split(
-        np.arange(len(train)), test_size=validation, stratify=train.labels, random_state=SPLIT_SEED
+    if train.image_shape != test.image_shape:
+        raise InputError(f"{name}: the parts differ in the shape of an image: {train.image_shape}, {test.image_shape}")
+    _require_images(f"{name} train", train.labels, class_names, 2, "two images, one to learn and one to validate with")
+    if len(np.unique(test.labels)) in (1, len(test)):
+        raise InputError(f"{name} test: needs two images of one class and one of another, or there is nothing to judge")
+    chosen = _for_validation(name, train.labels, validation)
+    kept = np.setdiff1d(np.arange(len(train)), chosen)
+    _require_images(
+        f"{name} train", train.labels[kept], class_names, 1, f"an image beside the {validation:,} for validation"
     )
-    return Dataset(name, train[np.sort(kept)], train[np.sort(chosen)], test, tuple(class_names))
+    return Dataset(name, train[kept], train[chosen], test, tuple(class_names))
+
+
+def _for_validation(name, labels, count):
+    """Sorted numbers of the images that become the validation part, in the proportions of the classes.
+
+    Many classes with less than two images each, on average, would have no pairs, by which an epoch is chosen: then it
+    is two images each of some classes.
+    """
+    classes, counts = np.unique(labels, return_counts=True)
+    if 2 * len(classes) <= count <= len(labels) - len(classes):
+        _, chosen = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=SPLIT_SEED)
+        return np.sort(chosen)
+    large = classes[counts > 2]
+    if not 4 <= count <= 2 * len(large):
+        raise InputError(
+            f"{name}: the validation part must have at least 4 and leave every class a training image: it takes two "
+            f"images each of classes with three, of which there are {len(large):,}, or {2 * len(classes):,} to "
+            f"{len(labels) - len(classes):,} images of all. Received: {count:,} of {len(labels):,} images"
+        )
+    rng = np.random.default_rng(SPLIT_SEED)
+    shuffled = rng.permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    firsts = np.searchsorted(labels[by_class], rng.choice(large, count // 2, replace=False))
+    return np.sort(np.concatenate([by_class[firsts], by_class[firsts + 1]]))
+
+
+def _require_images(part, labels, class_names, fewest, why):
+    """Refuses classes with fewer images, naming them."""
+    counts = np.bincount(labels, minlength=len(class_names))
+    lacking = np.flatnonzero(counts < fewest)
+    if len(lacking):
+        shown = ", ".join(f"{counts[number]} of {class_names[number]}" for number in lacking[:5])
+        more = f" and {len(lacking) - 5:,} classes more" if len(lacking) > 5 else ""
+        raise InputError(
+            f"{part}: every class needs {why}. Give it more, or leave the class out. Received: {shown}{more}"
+        )
 
 
 def _checked_split(part, images, labels, num_classes):
     images, labels = np.asarray(images), np.asarray(labels)
     if images.ndim not in (3, 4) or images.size == 0:
         raise InputError(f"{part}: images must be (n, height, width[, channels]). Received: {images.shape}")
+    if images.ndim == 4 and images.shape[3] not in CHANNELS:
+        raise InputError(f"{part}: an image has {CHANNELS} channels, the last axis. Received: {images.shape}")
     if labels.shape != images.shape[:1]:
         raise InputError(f"{part}: needs one label per image. Received: images {images.shape}, labels {labels.shape}")
     if images.dtype != np.uint8 and not _are_pixels(images):

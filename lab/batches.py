@@ -114,7 +114,12 @@ def stratified_sample(labels, count, seed):
 
     All items, if fewer than one of each class would be left over.
     """
-    if len(labels) - count < len(np.unique(labels)):
+    classes, counts = np.unique(labels, return_counts=True)
+    if len(labels) - count < len(classes) <= count:
         return np.arange(len(labels))
+    if count < len(classes) or counts.min() < 2:  # scikit-learn would refuse: evenly from the items in order of class.
+        shuffled = np.random.default_rng(seed).permutation(len(labels))
+        by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+        return np.sort(by_class[np.arange(count) * len(labels) // count])
     chosen, _ = train_test_split(np.arange(len(labels)), train_size=count, stratify=labels, random_state=seed)
     return np.sort(chosen)

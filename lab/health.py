@@ -59,9 +59,10 @@ class Health(keras.callbacks.Callback):
             )
             return
         normalized = l2_normalize(embeddings)
-        means = class_means(normalized, self.validation.labels)
-        self.distributions["class_mean_distance"] = np.linalg.norm(normalized - means[self.validation.labels], axis=1)
-        logs["val_center_accuracy"] = float((nearest_mean(normalized, means) == self.validation.labels).mean())
+        _, labels = np.unique(self.validation.labels, return_inverse=True)  # Of the classes that have images here.
+        means = class_means(normalized, labels)
+        self.distributions["class_mean_distance"] = np.linalg.norm(normalized - means[labels], axis=1)
+        logs["val_center_accuracy"] = float((nearest_mean(normalized, means) == labels).mean())
         logs["val_map_at_r"] = retrieval(normalized, self.validation.labels)["map_at_r"]
         logs["val_spread"] = _spread(normalized)
         logs |= {f"val_{name}": value for name, value in self._vital_signs(embeddings).items()}

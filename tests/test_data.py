@@ -1,6 +1,7 @@
 """Data sets and their parts, on images whose pixels say which image they are."""
 
 import dataclasses
+import re
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from support.numbered_images import counts_of, mixed_labels, numbered_images, nu
 
 from data import load_dataset, make_dataset, part_of
 from lab.errors import InputError
-from lab.sources import SOURCES
+from lab.sources import SOURCES, Source
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +105,7 @@ def test_a_first_look_has_10000_images_for_training_1000_for_validation_and_all_
 def test_what_a_source_reports_is_passed_on(monkeypatch):
     def read(name, report):
         report(f"{name} found")
-        return images, np.arange(6000) % 10, images[:10], np.arange(10)
+        return images, np.arange(6000) % 10, images[:20], np.arange(20) % 10
 
     images, told = np.zeros((6000, 1, 1), np.uint8), []
     read_from(monkeypatch, "mnist", read)
@@ -184,10 +185,11 @@ def with_value(array, value):
 
 
 REFUSED = {
-    "flat images": (lambda x, y: (x.reshape(len(x), -1), y), r"must be \(n, height, width.*\(9, 32\)"),
-    "five dimensions": (lambda x, y: (x[..., None], y), r"must be \(n, height, width.*\(9, 4, 4, 2, 1\)"),
-    "no images": (lambda x, y: (x[:0], y[:0]), r"must be \(n, height, width.*\(0, 4, 4, 2\)"),
-    "a label too few": (lambda x, y: (x, y[:-1]), r"one label per image.*\(9, 4, 4, 2\).*\(8,\)"),
+    "flat images": (lambda x, y: (x.reshape(len(x), -1), y), r"must be \(n, height, width.*\(9, 48\)"),
+    "five dimensions": (lambda x, y: (x[..., None], y), r"must be \(n, height, width.*\(9, 4, 4, 3, 1\)"),
+    "two channels": (lambda x, y: (x[..., :2], y), r"\(1, 3, 4\) channels.*\(9, 4, 4, 2\)"),
+    "no images": (lambda x, y: (x[:0], y[:0]), r"must be \(n, height, width.*\(0, 4, 4, 3\)"),
+    "a label too few": (lambda x, y: (x, y[:-1]), r"one label per image.*\(9, 4, 4, 3\).*\(8,\)"),
     "one-hot labels": (lambda x, y: (x, np.eye(3, dtype=int)[y]), r"one label per image.*\(9, 3\)"),
     "a NaN pixel": (lambda x, y: (with_value(x, np.nan), y), r"in \[0, 255\].*nan"),
     "an infinite pixel": (lambda x, y: (with_value(x, np.inf), y), r"in \[0, 255\].*inf"),
@@ -235,3 +237,69 @@ def test_pixels_between_0_and_1_are_refused_with_the_remedy():
     images, labels = np.random.default_rng(0).random((40, 4, 4)), np.arange(40) % 4
     with pytest.raises(InputError, match=r"whole numbers in \[0, 255\].*multiplying by 255"):
         make_dataset("grey", (images, labels), (images, labels), "abcd", 8)
+
+
+def test_images_need_not_be_square_but_alike(arrays):
+    def wide(images):
+        return np.concatenate([images, images], axis=2)
+
+    toy = make_dataset(**with_images(arrays, wide))
+    assert toy.train.images.shape == (108, 4, 8, 3)
+    images, labels = arrays["test"]
+    with pytest.raises(InputError, match=r"toy: the parts differ in the shape.*\(4, 4, 3\), \(4, 8, 3\)"):
+        make_dataset(**arrays | {"test": (wide(images), labels)})
+
+
+@pytest.mark.parametrize(
+    ("counts", "validation", "message"),
+    [
+        ((60, 1, 59, 0), 12, "needs two images.*Received: 1 of shoe, 0 of bag$"),
+        ((110, 2, 58, 2), 168, "needs an image beside the 168 for validation.*Received: 0 of shoe, 0 of bag$"),
+    ],
+)
+def test_a_class_without_an_image_to_train_on_is_refused_by_its_name(arrays, counts, validation, message):
+    toy = {"train": (numbered_images(sum(counts)), np.repeat(range(4), counts)), "validation": validation}
+    with pytest.raises(InputError, match=f"^toy train: every class {message}"):
+        make_dataset(**arrays | toy | {"class_names": ["hat", "shoe", "coat", "bag"]})
+
+
+def test_of_many_classes_without_images_five_are_named(arrays):
+    with pytest.raises(InputError, match=r"0 of d, 0 of e, 0 of f, 0 of g, 0 of h and 6 classes more$"):
+        make_dataset(**arrays | {"class_names": "abcdefghijklmn"})
+
+
+@pytest.mark.parametrize("labels", [np.arange(3), np.zeros(9, int)])
+def test_test_images_without_pairs_of_both_kinds_are_refused(arrays, labels):
+    with pytest.raises(InputError, match=r"^toy test: needs two images of one class and one of another"):
+        make_dataset(**arrays | {"test": (numbered_images(len(labels)), labels)})
+
+
+@pytest.mark.parametrize("validation", [0, 1, 3, 119, 120, 500])
+def test_a_validation_part_that_cannot_be_made_is_refused(arrays, validation):
+    with pytest.raises(InputError, match=f"^toy: the validation part .* Received: {validation} of 120 images"):
+        make_dataset(**arrays | {"validation": validation})
+
+
+def test_with_many_classes_some_have_two_validation_images_each_and_all_one_to_train_on(arrays):
+    sizes = [2, 3, 4, 5] * 25
+    train, names = (numbered_images(350), mixed_labels(*sizes)), [f"c{number}" for number in range(100)]
+    toy = make_dataset(**arrays | {"train": train, "class_names": names, "validation": 80})
+    shares = np.bincount(toy.validation.labels, minlength=100)
+    assert np.bincount(shares).tolist() == [60, 0, 40]
+    assert not shares[::4].any()  # Of two images, one would be left to learn from, without another to compare it with.
+    np.testing.assert_array_equal(np.bincount(toy.train.labels) + shares, sizes)
+    numbers = np.concatenate([numbers_of(toy.train.images), numbers_of(toy.validation.images)])
+    assert sorted(numbers) == list(range(350))
+    again = make_dataset(**arrays | {"train": train, "class_names": names, "validation": 80})
+    np.testing.assert_array_equal(numbers_of(again.validation.images), numbers_of(toy.validation.images))
+
+
+@pytest.mark.parametrize(("names", "told"), [(["Hut", "Schuh", "Jäcke"], []), (["靴", "帽子", "靴下"], ["靴帽子下"])])
+def test_letters_that_pictures_lack_are_named_once(monkeypatch, names, told):
+    images, labels, reports = np.zeros((60, 4, 4), np.uint8), np.arange(60) % 3, []
+    source = Source(tuple(names), 6, lambda name, report: (images, labels, images, labels))
+    monkeypatch.setitem(SOURCES, "own", source)
+    load_dataset("own", reports.append)
+    assert [
+        re.search(r"show (.*) of the class names as boxes.*matplotlibrc", text).group(1) for text in reports
+    ] == told

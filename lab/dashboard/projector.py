@@ -20,7 +20,7 @@ def write_projector(folder, run, images):
     """Writes the embeddings of the images that a `Run` shows, and its t-SNE map if it has one, as tensors.
 
     Each has a bookmark of a view in colour. Everything lies in the folder itself: TensorBoard reads nothing from
-    outside of it, and looks for these files whenever it finds a new run. `images`, `(n, side, side, c)`, are those
+    outside of it, and looks for these files whenever it finds a new run. `images`, `(n, h, w, c)`, are those
     shown.
     """
     embeddings, columns = _described(run)
@@ -43,7 +43,7 @@ def write_projector(folder, run, images):
             metadata_path="projector_images.tsv",
         )
         entry.sprite.image_path = "projector_thumbnails.png"
-        entry.sprite.single_image_dim.extend(images.shape[1:3])
+        entry.sprite.single_image_dim.extend(images.shape[2:0:-1])  # The width first.
     save_bytes(folder / "projector_images.tsv", _table([columns, *zip(*columns.values(), strict=True)]))
     save_bytes(folder / "projector_thumbnails.png", tf.io.encode_png(thumbnails(images)).numpy())
     save_bytes(folder / CONFIG, text_format.MessageToString(config).encode())
@@ -77,12 +77,12 @@ def thumbnails(images):
 
     The projector multiplies it with the colour of the class: a black digit on a tile of its colour.
     """
-    count, side, _, channels = images.shape
+    count, height, width, channels = images.shape
     rows = math.ceil(math.sqrt(count))
-    tiles = np.zeros((rows * rows, side, side, channels), np.uint8)
+    tiles = np.zeros((rows * rows, height, width, channels), np.uint8)
     tiles[:count] = 255 - images
-    sheet = tiles.reshape(rows, rows, side, side, channels).swapaxes(1, 2)
-    return sheet.reshape(rows * side, rows * side, channels)
+    sheet = tiles.reshape(rows, rows, height, width, channels).swapaxes(1, 2)
+    return sheet.reshape(rows * height, rows * width, channels)
 
 
 def _bookmark(label, tensor, coordinates, color_by):

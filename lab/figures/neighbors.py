@@ -12,7 +12,7 @@ WIDTH_OF_ONE, WIDTH = 7.5, 10.5  # Inches of the page, for one embedding and for
 HIGHEST = 14  # Inches of a page.
 HEAD_OF_ONE, HEAD, BLOCK_TITLE = 1.2, 1, 0.4  # Inches that titles and the note take.
 MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side.
-GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in sides of an image.
+GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in widths of an image.
 NOTE = (
     "Left: of each class, a test image that raw pixels are in doubt about (about half of its nearest are of its "
     "class). Then its nearest neighbours among the other test images, the nearest first. Framed: "
@@ -49,7 +49,7 @@ def _one(title, strips, images, labels, class_names):
     axes = figure.add_subplot()
     strips.draw(axes, images, labels)
     for x, y, label in strips.wrong(labels):
-        middle, below = x + strips.side / 2, y + strips.side * 1.08
+        middle, below = x + strips.side / 2, y + strips.height + strips.side * 0.08
         axes.text(middle, below, class_names[label], ha="center", va="top", fontsize=7, color=MARK)
     axes.set_yticks(strips.middles(len(labels)), [class_names[query] for query in labels[:, 0]])
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
@@ -111,18 +111,18 @@ class _Strips:
     Lengths are in pixels of the images, where nothing else is said.
 
     Args:
-        images: `(q, 1 + k, side, side, channels)`, uint8: strips of this shape are drawn.
+        images: `(q, 1 + k, height, side, channels)`, uint8: strips of this shape are drawn.
         room: Width on the page, in inches.
-        below: Space below a strip, in sides of an image.
-        beside: Space at the right of a strip, in sides of an image.
+        below: Space below a strip, in widths of an image.
+        beside: Space at the right of a strip, in widths of an image.
     """
 
     def __init__(self, images, room, below, beside):
-        k, self.side = images.shape[1] - 1, images.shape[2]
+        k, self.height, self.side = images.shape[1] - 1, *images.shape[2:4]
         gap, after_query, below, beside = (round(part * self.side) for part in (GAP, AFTER_QUERY, below, beside))
         self.columns = [0, *(self.side + after_query + i * (self.side + gap) for i in range(k))]
         self.width = self.columns[-1] + self.side + beside
-        self.line = self.side + below
+        self.line = self.height + below
         self.pixel = room / self.width  # Inches.
 
     def inches(self, lines):
@@ -131,7 +131,7 @@ class _Strips:
 
     def middles(self, lines):
         """Where the middle of each strip is."""
-        return [line * self.line + self.side / 2 for line in range(lines)]
+        return [line * self.line + self.height / 2 for line in range(lines)]
 
     def draw(self, axes, images, labels, same_query=False):
         """Draws a strip per row, begun by its query; a query that all strips share is drawn once."""
@@ -140,7 +140,7 @@ class _Strips:
             top = line * self.line
             for number, (column, image) in enumerate(zip(self.columns, strip, strict=True)):
                 if number or not (line and same_query):
-                    canvas[top : top + self.side, column : column + self.side] = image
+                    canvas[top : top + self.height, column : column + self.side] = image
         axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=255, extent=(0, self.width, len(canvas), 0))
         axes.add_collection(self._frames(self.wrong(labels)), autolim=False)
         axes.set_xticks([])
@@ -158,6 +158,6 @@ class _Strips:
     def _frames(self, wrong):
         """Frames around images, as wide as fits between two of them."""
         out = GAP / 4 * self.side
-        frames = [Rectangle((x - out, y - out), self.side + 2 * out, self.side + 2 * out) for x, y, _ in wrong]
+        frames = [Rectangle((x - out, y - out), self.side + 2 * out, self.height + 2 * out) for x, y, _ in wrong]
         width = 1.5 * out * self.pixel * 72
         return PatchCollection(frames, facecolor="none", edgecolor=MARK, linewidth=width, clip_on=False)

@@ -3,11 +3,13 @@
 import io
 import math
 import textwrap
+import warnings
 
 import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
 
 DPI = 160
 INK, MUTED = "#222222", "#666666"
@@ -61,8 +63,17 @@ def panels(figure, rows, columns, used, **options):
 def as_png(figure, dpi="figure"):
     """A figure drawn as PNG."""
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=dpi)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # Of each letter: `undrawable` says it once.
+        figure.savefig(content, format="png", dpi=dpi)
     return content.getvalue()
+
+
+def undrawable(text):
+    """The letters of a text that matplotlib's font lacks, each once and in order: they are drawn as boxes."""
+    fonts = (get_font(findfont(FontProperties(family=[family]))) for family in matplotlib.rcParams["font.family"])
+    drawable = set().union(*(font.get_charmap() for font in fonts))
+    return "".join(letter for letter in dict.fromkeys(text) if ord(letter) not in drawable)
 
 
 def grid_shape(cells):

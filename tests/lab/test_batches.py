@@ -94,7 +94,7 @@ def test_keras_draws_every_epoch_anew_and_asks_for_every_batch_of_it():
 
     asked = []
     batches = Recorded(split_of(20, 20, 20), 0, per_class=5)
-    model = keras.Sequential([keras.Input((4, 4, 2)), keras.layers.Flatten(), keras.layers.Dense(3)])
+    model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
     model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
     model.fit(pipeline(batches), epochs=3, shuffle=False, verbose=0)
     trained = [(epoch, step) for epoch, step in asked if epoch > 0]  # Epoch 0 only shows the shapes.

@@ -6,9 +6,10 @@ from data import Split
 
 
 def numbered_images(count):
-    """Images 4 x 4 of one colour each: `numbers_of` reads the number, whatever zeros moved in."""
-    colors = np.stack(np.divmod(np.arange(count), 250), axis=-1) + 1
-    return np.broadcast_to(colors[:, None, None], (count, 4, 4, 2)).astype(np.uint8)
+    """Images 4 x 4 of one colour each, all with some blue: `numbers_of` reads the number, whatever zeros moved in."""
+    red, green = np.divmod(np.arange(count), 250)
+    colors = np.stack([red, green, np.zeros(count, int)], axis=-1) + 1
+    return np.broadcast_to(colors[:, None, None], (count, 4, 4, 3)).astype(np.uint8)
 
 
 def numbers_of(images):

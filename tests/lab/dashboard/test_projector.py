@@ -129,6 +129,16 @@ def test_thumbnails_keep_their_colours():
     assert thumbnails(red)[0, 0].tolist() == [255, 0, 0]
 
 
+def test_thumbnails_keep_the_shape_of_their_images(tmp_path):
+    wide = np.arange(N * 6, dtype=np.uint8).reshape(N, 2, 3, 1)
+    sheet = thumbnails(wide)
+    assert sheet.shape == (3 * 2, 3 * 3, 1)
+    np.testing.assert_array_equal(sheet[2:4, 3:6], 255 - wide[4])
+    write(tmp_path, wide)
+    (first, *_) = text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig()).embeddings
+    assert list(first.sprite.single_image_dim) == [3, 2]  # TensorBoard takes the width first.
+
+
 def test_a_bookmark_has_a_place_for_every_point_in_the_colour_of_its_class(config, tmp_path):
     for entry, shape in zip(config.embeddings, ((N, 5), LAYOUT.shape), strict=True):
         (state,) = json.loads((tmp_path / entry.bookmarks_path).read_text())

@@ -11,10 +11,10 @@ LABELS = np.arange(60) % 10
 QUERIES = np.arange(8)
 
 
-def plain_images(channels=1, side=28):
+def plain_images(channels=1, side=28, height=None):
     """Each image is of one grey or colour, its number times 4."""
     levels = np.arange(60, dtype=np.uint8)[:, None, None, None] * 4
-    return np.broadcast_to(levels, (60, side, side, channels)) + np.arange(channels, dtype=np.uint8)
+    return np.broadcast_to(levels, (60, height or side, side, channels)) + np.arange(channels, dtype=np.uint8)
 
 
 def random_neighbors(seed=0):
@@ -71,6 +71,16 @@ def test_one_embedding_has_a_strip_of_each_query_and_its_neighbors_in_order(chan
     found = random_neighbors()
     assert shown_images(axes) == [[query, *found[query].tolist()] for query in QUERIES.tolist()]
     assert [label.get_text() for label in axes.get_yticklabels()] == [FASHION[LABELS[query]] for query in QUERIES]
+
+
+@pytest.mark.parametrize(("height", "side"), [(20, 40), (40, 20)])
+def test_strips_of_images_that_are_not_square(height, side):
+    axes = strips(["center"], images=plain_images(height=height, side=side)).axes[0]
+    found = random_neighbors()
+    assert shown_images(axes) == [[query, *found[query].tolist()] for query in QUERIES.tolist()]
+    assert framed(axes) == sorted((q, i) for q in QUERIES for i in found[q] if LABELS[i] != LABELS[q])
+    lines = np.asarray(axes.images[0].get_array())[:, : side // 2].max(axis=1)
+    assert (lines != 255).sum() == height * len(QUERIES)
 
 
 def test_a_comparison_has_a_block_of_each_query_with_the_neighbors_of_each_loss():

@@ -6,10 +6,11 @@ import math
 import matplotlib
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from support.colors import VISIONS, seen
 from support.pictures import DIGITS, named_run
 
-from lab.figures.style import class_colors, colors_of, grid_shape, known_colors_of
+from lab.figures.style import as_png, class_colors, colors_of, grid_shape, known_colors_of, undrawable
 from lab.protocols import PROTOCOLS
 
 # The classes that embeddings confuse most, by their numbers.
@@ -115,3 +116,10 @@ def test_a_class_has_the_same_colour_in_every_split(split):
 )
 def test_a_grid_is_about_square_with_few_empty_cells(cells, shape):
     assert grid_shape(cells) == shape
+
+
+def test_letters_that_the_font_lacks_are_told_and_drawn_without_a_warning():
+    assert undrawable("Jäcke 靴 帽 靴") == "靴帽"  # Warnings are errors here.
+    figure = Figure()
+    figure.suptitle("靴")
+    assert as_png(figure).startswith(b"\x89PNG")
