@@ -12,8 +12,9 @@ class Batches:
         split: The `Split` to draw from.
         seed: Integer; every epoch draws anew from the seed and the number of the epoch.
         sampler: `"balanced"`: `classes_per_batch` classes, `per_class` images of each, so that
-            a batch has pairs of every kind. `"shuffle"`: every image once per epoch, in
-            batches of `classes_per_batch * per_class`. Both drop what does not fill a batch.
+            a batch has pairs of every kind; where most classes have fewer images, more classes
+            with as many as those have. `"shuffle"`: every image once per epoch, in batches of
+            `classes_per_batch * per_class`. Both drop what does not fill a batch.
         augment: Whether each image is shifted by up to 2 pixels either way.
         classes_per_batch: At most this many; all classes if there are fewer.
         per_class: Images of each class in a balanced batch.
@@ -23,8 +24,12 @@ class Batches:
         if sampler not in SAMPLERS:
             raise ValueError(f"Unknown sampler: {sampler}. Valid: {', '.join(SAMPLERS)}")
         self.split, self.seed, self.sampler, self.augment = split, seed, sampler, augment
-        self.classes_per_batch = min(classes_per_batch, len(np.unique(split.labels)))
-        self.per_class = per_class
+        _, counts = np.unique(split.labels, return_counts=True)
+        if sampler == "balanced" and classes_per_batch < len(counts):
+            # Repeats of the few images of a class teach nothing; a pair is the least there can be.
+            fewer = min(per_class, max(2, int(np.median(counts))))
+            classes_per_batch, per_class = classes_per_batch * per_class // fewer, fewer
+        self.classes_per_batch, self.per_class = min(classes_per_batch, len(counts)), per_class
         self.epoch, self._indices = 0, None
 
     def __len__(self):
@@ -74,15 +79,18 @@ def pipeline(batches, redraw=True):
 def balanced_indices(labels, rng, classes_per_batch, per_class):
     """Indices `(steps, classes_per_batch * per_class)` of class-balanced batches, one epoch's worth.
 
-    An image comes back only when every other image of its class has been drawn.
+    A class comes back only when the others have been drawn, but for those that do not fill a batch; an image only when
+    every other image of its class has been.
     """
-    classes = np.unique(labels)
+    classes, counts = np.unique(labels, return_counts=True)
     steps = max(1, len(labels) // (classes_per_batch * per_class))
-    drawn = rng.permuted(np.tile(classes, (steps, 1)), axis=1)[:, :classes_per_batch]
+    batches = len(classes) // classes_per_batch  # Of different classes.
+    rounds = rng.permuted(np.tile(classes, (-(-steps // batches), 1)), axis=1)[:, : batches * classes_per_batch]
+    drawn = rounds.reshape(-1, classes_per_batch)[:steps]
     indices = np.empty((steps, classes_per_batch, per_class), np.int64)
-    for label in classes:
+    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
+    for label, members in zip(classes, by_class, strict=True):
         places = drawn == label
-        members = np.flatnonzero(labels == label)
         needed = places.sum() * per_class
         rounds = [rng.permutation(members) for _ in range(-(-needed // len(members)))]
         if rounds:

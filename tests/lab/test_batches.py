@@ -1,5 +1,7 @@
 """The batches of every training and stratified samples, on images whose pixels say which image they are."""
 
+import hashlib
+
 import keras
 import numpy as np
 import pytest
@@ -131,6 +133,38 @@ def test_every_class_gets_its_turn():
     drawn = [frozenset(batches[step][1]) for step in range(len(batches))]
     assert set().union(*drawn) == set(range(7))
     assert len(set(drawn)) > 7  # Of 23 batches out of 35 possible choices.
+
+
+def test_many_small_classes_come_without_repeats_and_all_in_an_epoch():
+    split = split_of(*[3] * 400)
+    batches = Batches(split, 0)
+    numbers = epoch_of(batches)
+    assert [len(set(batch)) for batch in numbers] == [240] * 5
+    assert all(set(np.bincount(split.labels[batch])) == {0, 3} for batch in numbers)
+    assert len(np.unique(numbers)) == 1200
+
+
+def test_most_classes_say_how_many_images_of_a_class_a_batch_has():
+    for counts, shape in (
+        ((5,) * 30, (30, 5)),  # All classes there are.
+        ((1, 2) * 200, (120, 2)),  # A pair, even if most had one image.
+        ((2, 9, 9) * 20, (26, 9)),
+        ((2, 300, 300) * 4, (10, 24)),
+        ((2,) * 10, (10, 24)),  # No more classes to take.
+    ):
+        _, found = np.unique(Batches(split_of(*counts), 0)[0][1], return_counts=True)
+        assert (len(found), *set(found)) == shape
+
+
+def test_shuffled_batches_of_many_classes_stay_as_large():
+    assert {len(batch) for batch in epoch_of(Batches(split_of(*[3] * 400), 0, "shuffle"))} == {240}
+
+
+def test_the_draws_of_ten_classes_are_those_of_the_reference_results():
+    """Worked out with the sampler that they were made with."""
+    indices = Batches(split_of(*[48] * 10), 3).indices
+    assert indices.shape == (2, 240)
+    assert hashlib.sha256(indices.tobytes()).hexdigest()[:16] == "dc709fedd144d988"
 
 
 def test_a_balanced_batch_has_all_classes_if_there_are_few():
