@@ -3,18 +3,22 @@
 import numpy as np
 from sklearn.neighbors import KNeighborsClassifier
 
-from .vectors import class_means, squared_distances
+from .vectors import class_means, row_blocks, squared_distances
 
 
 def nearest_mean(embeddings, means):
     """Class number `(n,)` of the nearest class mean by Euclidean distance."""
-    return np.argmin(squared_distances(embeddings, means), axis=1)
+    blocks = row_blocks(len(embeddings), len(means))
+    return np.concatenate([np.argmin(squared_distances(embeddings[rows], means), axis=1) for rows in blocks])
 
 
 def knn_accuracy(train_embeddings, train_labels, test_embeddings, test_labels, neighbors=5):
     """Accuracy of a majority vote among the nearest training embeddings."""
     classifier = KNeighborsClassifier(neighbors, algorithm="brute").fit(train_embeddings, train_labels)
-    return float((classifier.predict(test_embeddings) == test_labels).mean())
+    # It counts the votes for every class.
+    blocks = row_blocks(len(test_embeddings), len(classifier.classes_))
+    predictions = np.concatenate([classifier.predict(test_embeddings[rows]) for rows in blocks])
+    return float((predictions == test_labels).mean())
 
 
 def few_shot_accuracies(embeddings, labels, shots, draws, seed):

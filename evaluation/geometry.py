@@ -1,11 +1,9 @@
 """The shape of an embedding: how compact its classes are, how far apart, how many directions it uses."""
 
 import numpy as np
-import sklearn
-from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 
-from .vectors import l2_normalize
+from .vectors import l2_normalize, row_blocks, squared_distances
 
 NEIGHBORS = 10  # Of each point that are looked for in a picture.
 
@@ -19,8 +17,7 @@ def class_distances(embeddings, labels, means):
         class means; `distance_ratio`, the first over the second.
     """
     intra = np.linalg.norm(embeddings - means[labels], axis=1).mean()
-    first, second = np.triu_indices(len(means), k=1)
-    inter = np.linalg.norm(means[first] - means[second], axis=1).mean()
+    inter = np.concatenate(list(_distances_to_later(means))).mean()
     ratio = intra / inter if inter > 0 else np.nan
     return {"intra_distance": float(intra), "inter_distance": float(inter), "distance_ratio": float(ratio)}
 
@@ -40,17 +37,47 @@ def geometry(embeddings, labels, means):
     """
     lengths = np.linalg.norm(embeddings, axis=1)
     normalized = l2_normalize(embeddings)
-    with sklearn.config_context(working_memory=64):  # MB of distances at a time.
-        silhouette = silhouette_score(normalized, labels)
     angles = class_angles(means)
     return {
         "norm_mean": float(lengths.mean()),
         "norm_deviation": float(lengths.std()),
-        "silhouette": float(silhouette),
+        "silhouette": silhouette(normalized, labels),
         "effective_rank": effective_rank(spectrum(normalized)),
         "mean_angle": float(angles.mean()),
         "smallest_angle": float(angles.min()),
     }
+
+
+def silhouette(embeddings, labels):
+    """How much nearer, on average, an item is to its own class than to the nearest other one, in `[-1, 1]`.
+
+    With `a` the mean distance of an item to the others of its class, and `b` the least mean distance to another class,
+    it is the mean of `(b - a) / max(a, b)`; an item alone in its class counts 0.
+
+    Args:
+        embeddings: `(n, d)`; distances are Euclidean.
+        labels: Integers `(n,)`; at least two classes occur.
+
+    Reference:
+        Rousseeuw, Silhouettes, Journal of Computational and Applied Mathematics 1987.
+    """
+    _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    order = np.argsort(labels, kind="stable")
+    embeddings, labels = embeddings[order], labels[order]
+    firsts = np.cumsum(counts) - counts  # Where each class begins.
+    values = np.zeros(len(labels))
+    for rows in row_blocks(len(labels), len(labels)):
+        distances = np.sqrt(squared_distances(embeddings[rows], embeddings))
+        own = np.arange(len(distances)), labels[rows]
+        distances[own[0], np.arange(len(labels))[rows]] = 0  # Rounding leaves an item away from itself.
+        sums = np.add.reduceat(distances, firsts, axis=1, dtype=np.float64)
+        others = counts[labels[rows]] - 1
+        within = sums[own] / np.maximum(others, 1)
+        sums[own] = np.inf
+        nearest = (sums / counts).min(axis=1)
+        larger = np.maximum(within, nearest)
+        values[rows] = np.where((others > 0) & (larger > 0), (nearest - within) / np.where(larger > 0, larger, 1), 0)
+    return float(values.mean())
 
 
 def spectrum(embeddings):
@@ -74,11 +101,14 @@ def effective_rank(values):
 
 def class_angles(means):
     """Angles between every two class means, in degrees, `(C (C - 1) / 2,)`."""
-    directions = l2_normalize(means)
-    first, second = np.triu_indices(len(means), k=1)
     # The chord keeps the digits of a small angle, which its cosine loses.
-    chords = np.linalg.norm(directions[first] - directions[second], axis=1)
-    return np.degrees(2 * np.arcsin(np.clip(chords / 2, 0, 1)))
+    chords = _distances_to_later(l2_normalize(means))
+    return np.concatenate([np.degrees(2 * np.arcsin(np.clip(chord / 2, 0, 1))) for chord in chords])
+
+
+def _distances_to_later(points):
+    """The distances of each point to those after it: an array a point, as all of their differences at once are many."""
+    return (np.linalg.norm(points[i] - points[i + 1 :], axis=1) for i in range(len(points) - 1))
 
 
 def neighbor_preservation(points, coordinates, neighbors=NEIGHBORS):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .vectors import BLOCK, squared_distances
+from .vectors import BLOCK, block_rows, squared_distances
 
 
 def retrieval(embeddings, labels):
@@ -22,7 +22,7 @@ def retrieval(embeddings, labels):
     relevant = np.bincount(labels)[labels] - 1  # R of each query
     scores = [
         _retrieve(embeddings, labels, rows, relevant[rows])
-        for rows in np.array_split(np.flatnonzero(relevant > 0), max(1, len(labels) // BLOCK))
+        for rows in np.array_split(np.flatnonzero(relevant > 0), max(1, len(labels) // _block(labels)))
         if len(rows)
     ]
     means = np.concatenate(scores).mean(axis=0) if scores else np.full(3, np.nan)
@@ -44,12 +44,17 @@ def contested(embeddings, labels, count):
         labels: Integers `(n,)`.
         count: Number of neighbours that are looked at.
     """
-    blocks = np.array_split(np.arange(len(labels)), 1 + len(labels) // BLOCK)
+    blocks = np.array_split(np.arange(len(labels)), 1 + len(labels) // _block(labels))
     hits = np.concatenate(
         [(labels[neighbors(embeddings, rows, count)] == labels[rows][:, None]).sum(axis=1) for rows in blocks]
     )
     members = (np.flatnonzero(labels == label) for label in np.unique(labels))
     return np.array([of_class[abs(hits[of_class] - count / 2).argmin()] for of_class in members])
+
+
+def _block(labels):
+    """About how many queries are answered at a time."""
+    return min(BLOCK, block_rows(len(labels)))
 
 
 def _retrieve(embeddings, labels, rows, relevant):

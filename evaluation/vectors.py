@@ -2,7 +2,8 @@
 
 import numpy as np
 
-BLOCK = 500  # About so many rows of a distance matrix are held at a time: against 10,000 columns 20 MB.
+BLOCK = 500  # At most about so many rows of a distance matrix are held at a time, where all are looked at,
+VALUES = 5_000_000  # and about so many of its values: 20 MB.
 
 
 def have_lengths(embeddings):
@@ -15,6 +16,17 @@ def l2_normalize(embeddings):
     """Each row divided by its length; rows of length 0 stay 0."""
     lengths = np.linalg.norm(embeddings, axis=-1, keepdims=True)
     return embeddings / np.where(lengths > 0, lengths, 1)
+
+
+def block_rows(columns):
+    """How many rows of a distance matrix of so many columns are held at a time."""
+    return max(1, VALUES // columns)
+
+
+def row_blocks(rows, columns):
+    """Slices of the rows of a distance matrix, as many at a time as may be held: all of them, of few columns."""
+    size = block_rows(columns)
+    return [slice(start, start + size) for start in range(0, rows, size)]
 
 
 def class_means(embeddings, labels):

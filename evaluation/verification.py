@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from .vectors import BLOCK, squared_distances
+from .vectors import BLOCK, block_rows, squared_distances
 
 FARS = {"1e-2": 1e-2, "1e-3": 1e-3}
+KEPT = 50_000_000  # Distances of either kind: all those of 10,000 items.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +17,14 @@ class Pairs:
     A pair is accepted as being of one class if its distance is below a threshold. FAR, the
     false accept rate, is the share of the pairs of different classes that are; TAR, the true
     accept rate, that of the pairs of the same class.
+
+    Of very many pairs, each distance that is kept stands for as many as `same_pairs_each` or `different_pairs_each`.
     """
 
     same: np.ndarray
     different: np.ndarray
+    same_pairs_each: int = 1
+    different_pairs_each: int = 1
 
     def rates(self, threshold):
         """FAR and TAR where distances below `threshold` are accepted."""
@@ -40,8 +45,10 @@ class Pairs:
 
     def auroc(self):
         """Area under the ROC curve: how often a pair of the same class is nearer than one of different classes."""
-        below = np.searchsorted(self.different, self.same, "left").mean(dtype=np.float64)
-        up_to = np.searchsorted(self.different, self.same, "right").mean(dtype=np.float64)
+        below, up_to = (
+            sum(int(np.searchsorted(self.different, part, side).sum()) for part in _parts(self.same)) / len(self.same)
+            for side in ("left", "right")
+        )
         return float(1 - (below + up_to) / 2 / len(self.different))
 
     def equal_error(self):
@@ -77,14 +84,17 @@ class Pairs:
         Distances beyond the last edge count in the last bin.
         """
         counts = []
-        for distances in (self.same, self.different):
+        for distances, each in ((self.same, self.same_pairs_each), (self.different, self.different_pairs_each)):
             below = np.searchsorted(distances, bins[1:-1].astype(distances.dtype))
-            counts.append(np.diff(below, prepend=0, append=len(distances)))
+            counts.append(np.diff(below, prepend=0, append=len(distances)) * each)
         return tuple(counts)
 
 
 def all_pairs(embeddings, labels):
     """The `Pairs` of all items: 50 million for 10,000, in 0.2 GB.
+
+    Of more than `KEPT` of a kind every second, third, ... distance is kept, in ascending order, block of rows by block:
+    at 60,000 items no rate is off by more than 1e-5.
 
     Args:
         embeddings: `(n, d)`; distances are Euclidean.
@@ -100,27 +110,39 @@ def all_pairs(embeddings, labels):
         raise ValueError(
             f"{num_same:,} pairs of the same class and {num_different:,} of different classes: both are needed"
         )
-    pairs = Pairs(np.empty(num_same, embeddings.dtype), np.empty(num_different, embeddings.dtype))
+    starts = range(0, n, size := min(BLOCK, block_rows(n)))
+    each = [-(-num // KEPT) for num in (num_same, num_different)]
+    kept = [
+        np.empty(num // k + len(starts), embeddings.dtype)
+        for num, k in zip((num_same, num_different), each, strict=True)
+    ]
     filled = [0, 0]
-    for start in range(0, n, BLOCK):
-        rows = np.arange(start, min(start + BLOCK, n))
+    for start in starts:
+        rows = np.arange(start, min(start + size, n))
         distances = np.sqrt(squared_distances(embeddings[rows], embeddings[start:]))
         later = np.arange(start, n)[None, :] > rows[:, None]  # Each pair once.
         alike = labels[rows][:, None] == labels[None, start:]
-        for kind, (kept, chosen) in enumerate(((pairs.same, alike), (pairs.different, ~alike))):
+        for kind, chosen in enumerate((alike, ~alike)):
             found = distances[chosen & later]
-            kept[filled[kind] : filled[kind] + len(found)] = found
+            if each[kind] > 1:
+                found = np.sort(found)[each[kind] // 2 :: each[kind]]
+            kept[kind][filled[kind] : filled[kind] + len(found)] = found
             filled[kind] += len(found)
-    pairs.same.sort()
-    pairs.different.sort()
-    return pairs
+    same, different = (distances[:count] for distances, count in zip(kept, filled, strict=True))
+    same.sort()
+    different.sort()
+    return Pairs(same, different, *each)
+
+
+def _parts(values):
+    """The values in parts: what is made of them one after another takes little memory."""
+    return np.array_split(values, 1 + len(values) // 1_000_000)
 
 
 def _moments(values):
     """Mean and variance in float64, without a copy of all values."""
     mean = values.mean(dtype=np.float64)
-    parts = np.array_split(values, 1 + len(values) // 1_000_000)
-    return mean, sum(((part - mean) ** 2).sum() for part in parts) / len(values)
+    return mean, sum(((part - mean) ** 2).sum() for part in _parts(values)) / len(values)
 
 
 def verification(pairs):

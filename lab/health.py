@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 from keras.ops import convert_to_numpy as to_numpy
-from scipy.spatial.distance import pdist
+from scipy.spatial.distance import cdist
 
 from evaluation.classification import nearest_mean
 from evaluation.retrieval import retrieval
@@ -96,7 +96,7 @@ class Health(keras.callbacks.Callback):
         if self.centers is None:
             return {}
         return {
-            "center_distance": float(pdist(self.centers).min()),
+            "center_distance": smallest_distance(self.centers),
             "center_drift": float(np.linalg.norm(self.centers - before, axis=1).mean()),
         }
 
@@ -136,6 +136,12 @@ def target_angles(embeddings, labels, directions):
     own = l2_normalize(directions)[labels]  # (n, k, embedding_dim)
     cosines = np.einsum("nd,nkd->nk", l2_normalize(embeddings), own).max(axis=1)
     return np.degrees(np.arccos(np.clip(cosines, -1, 1)))
+
+
+def smallest_distance(points):
+    """Smallest distance of any two points, in float64."""
+    points = points.astype(np.float64)
+    return float(min(cdist(points[i : i + 1], points[i + 1 :]).min() for i in range(len(points) - 1)))
 
 
 def _is_learned(loss, name):

@@ -20,7 +20,8 @@ def measure(model, data, selection, settings, stage):
     """
     stage("embedding")
     embeddings = {part: model.embed(split.images) for part, split in data.parts.items()}
-    logits = {part: model.class_logits(found) for part, found in embeddings.items()}
+    judged = (part for part in embeddings if part != "train")  # Of many images and classes, logits are large.
+    logits = {part: model.class_logits(embeddings[part]) for part in judged}
     stage("scoring")
     judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, None if logits["test"] is None else logits)
     points = {part: l2_normalize(found) for part, found in embeddings.items()}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evaluation.classification import nearest_mean
-from evaluation.vectors import l2_normalize, squared_distances
+from evaluation.vectors import l2_normalize, row_blocks, squared_distances
 from evaluation.verification import all_pairs, thresholds
 
 DISTANCE_BINS = np.linspace(0, 2, 101)  # L2-normalised embeddings are at most 2 apart.
@@ -37,7 +37,7 @@ class Protocol:
             `eer` and `tar_at_far_1e-3` to the names of its scores.
         unit: What an interval is over, a field of `Settings`.
         judge: Function from a `Dataset`, a dict from its parts to their embeddings `(n, d)`, and such a dict of
-            the logits `(n, C)` of the loss's own classifier, or None, to a `Judgement`.
+            the logits `(n, C)` of the loss's own classifier, without the training part's, or None, to a `Judgement`.
         splits: Function from the name and the number of classes of a data set to a dict from each split to the
             numbers of the classes that it keeps from training.
         method: How it measures, for the summary; `{how}` stands for what every protocol does alike.
@@ -109,9 +109,13 @@ def predicted(embeddings, labels, means, logits):
 
     An error is by how much the class predicted beats the true one, in logits or in squared distance: 0 if it is that.
     """
-    values = -squared_distances(embeddings, means) if logits is None else logits
-    rows, predictions = np.arange(len(labels)), values.argmax(axis=1)
-    return {"test_predictions": predictions, "test_errors": values[rows, predictions] - values[rows, labels]}
+    found = []
+    for rows in row_blocks(len(labels), len(means)):
+        values = -squared_distances(embeddings[rows], means) if logits is None else logits[rows]
+        each, predictions = np.arange(len(values)), values.argmax(axis=1)
+        found.append((predictions, values[each, predictions] - values[each, labels[rows]]))
+    predictions, errors = map(np.concatenate, zip(*found, strict=True))
+    return {"test_predictions": predictions, "test_errors": errors}
 
 
 def validated_thresholds(data, embeddings, pairs):

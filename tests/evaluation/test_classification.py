@@ -9,6 +9,12 @@ from evaluation.classification import few_shot_accuracies, knn_accuracy, nearest
 from evaluation.vectors import class_means
 
 
+@pytest.fixture(params=[1, 100, 5_000_000], autouse=True)
+def values(request, monkeypatch):
+    """How many values of a matrix are held at a time: a row, a few, all."""
+    monkeypatch.setattr("evaluation.vectors.VALUES", request.param)
+
+
 def test_nearest_mean_equals_scikit_learn():
     train, labels = data(200)
     test, _ = data(100, seed=1)

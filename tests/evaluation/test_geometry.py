@@ -6,9 +6,18 @@ import statistics
 
 import numpy as np
 import pytest
+from sklearn.metrics import silhouette_score
 from support.embeddings import data, ranked
 
-from evaluation.geometry import class_angles, class_distances, effective_rank, geometry, neighbor_preservation, spectrum
+from evaluation.geometry import (
+    class_angles,
+    class_distances,
+    effective_rank,
+    geometry,
+    neighbor_preservation,
+    silhouette,
+    spectrum,
+)
 
 
 def test_class_distances_by_hand():
@@ -88,6 +97,36 @@ def silhouette_by_loops(points, labels):
         b = min(away[labels == other].mean() for other in set(labels) - {label})
         values.append((b - a) / max(a, b))
     return sum(values) / len(values)
+
+
+@pytest.mark.parametrize("values", [1, 700, 5_000_000])
+def test_silhouette_equals_loops_for_any_block(monkeypatch, values):
+    monkeypatch.setattr("evaluation.vectors.VALUES", values)
+    points, labels = data(100)
+    labels = np.where(labels == 0, 90, labels)  # Class numbers need not be without gaps.
+    labels[3] = 50  # Alone in its class.
+    assert silhouette(points, labels) == pytest.approx(silhouette_by_loops(points, labels), rel=1e-9)
+
+
+def test_silhouette_equals_scikit_learns():
+    points, labels = data(2000)
+    expected = silhouette_score(points, labels)
+    assert silhouette(points, labels) == pytest.approx(expected, abs=1e-9)
+    assert silhouette(points.astype("float32"), labels) == pytest.approx(expected, abs=3e-8)
+
+
+def test_silhouette_of_equal_points_is_zero():
+    assert silhouette(np.ones((6, 3), "float32"), np.arange(6) % 2) == 0
+
+
+def test_distances_and_angles_of_many_class_means_are_those_of_every_two():
+    means = np.random.default_rng(0).normal(size=(40, 5))
+    embeddings, labels = data(200, classes=40)
+    pairs = list(itertools.combinations(means, 2))
+    expected = sum(math.dist(a, b) for a, b in pairs) / 780
+    assert class_distances(embeddings, labels, means)["inter_distance"] == pytest.approx(expected)
+    angles = [math.degrees(math.acos(a @ b / math.hypot(*a) / math.hypot(*b))) for a, b in pairs]
+    np.testing.assert_allclose(class_angles(means), angles)
 
 
 def test_geometry_equals_loops_over_normalised_embeddings():

@@ -191,6 +191,45 @@ def test_thresholds_come_from_validation_and_are_tried_on_test():
     assert table["equal_error"]["distance"] == validation.equal_error()[1]
 
 
+@pytest.mark.parametrize("kept", [2_000, 20_000])
+def test_of_too_many_pairs_those_kept_tell_the_rates_of_all(monkeypatch, kept):
+    embeddings, labels = data(600)
+    exact = all_pairs(embeddings, labels)
+    monkeypatch.setattr("evaluation.verification.KEPT", kept)
+    monkeypatch.setattr("evaluation.verification.BLOCK", 100)
+    found = all_pairs(embeddings, labels)
+    for kind, distances in (("same", exact.same), ("different", exact.different)):
+        each = getattr(found, f"{kind}_pairs_each")
+        assert each == math.ceil(len(distances) / kept)
+        assert len(getattr(found, kind)) == pytest.approx(len(distances) / each, abs=6)
+    most = sum(6 * getattr(found, f"{kind}_pairs_each") / len(getattr(exact, kind)) for kind in ("same", "different"))
+    for threshold in (0.5, 1, 2, 3, 5):
+        assert found.rates(threshold) == pytest.approx(exact.rates(threshold), abs=most)
+    expected = verification(exact)
+    assert verification(found) == pytest.approx(expected, abs=0.02 if kept == 2_000 else 0.003)
+    for counts, all_counts in zip(found.histograms(BINS), exact.histograms(BINS), strict=True):
+        np.testing.assert_allclose(counts, all_counts, atol=most * all_counts.sum())
+
+
+def test_few_pairs_of_the_same_class_are_all_kept(monkeypatch):
+    embeddings, labels = data(300, classes=100)
+    exact = all_pairs(embeddings, labels)
+    monkeypatch.setattr("evaluation.verification.KEPT", len(exact.same))
+    found = all_pairs(embeddings, labels)
+    np.testing.assert_array_equal(found.same, exact.same)
+    assert len(found.different) < len(exact.different)
+
+
+@pytest.mark.slow
+def test_of_more_pairs_the_memory_stays_as_low():
+    work = (
+        "import numpy as np; from evaluation.verification import all_pairs, verification; "
+        "rng = np.random.default_rng(0); labels = rng.integers(0, 5000, 20_000); "
+        "verification(all_pairs(rng.normal(size=(20_000, 64)).astype('float32'), labels))"
+    )
+    assert peak_memory(work) < 0.9e9  # All 200 million distances are 0.8 GB alone.
+
+
 @pytest.mark.slow
 def test_fifty_million_pairs_stay_below_one_gigabyte():
     work = (

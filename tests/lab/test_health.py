@@ -10,7 +10,7 @@ from support.small_network import Epochs, few_digits, small_model, small_setting
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from lab.estimate import Estimate
-from lab.health import SETTLING_STEPS, Health, target_angles
+from lab.health import SETTLING_STEPS, Health, smallest_distance, target_angles
 from lab.log import Log
 from lab.run_folder import RunFolder
 from lab.training import train
@@ -119,6 +119,24 @@ def test_angles_are_to_the_nearest_direction_of_the_own_class_in_degrees():
     directions = np.array([[[1.0, 0.0], [0.0, 2.0]], [[-1.0, 0.0], [-1.0, 0.0]]])
     embeddings = np.array([[0.0, 5.0], [1.0, 1.0], [1.0, 0.0]])
     np.testing.assert_allclose(target_angles(embeddings, np.array([0, 0, 1]), directions), [0, 45, 180], atol=1e-5)
+
+
+def test_the_smallest_distance_of_two_points_is_that_of_every_two():
+    points = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
+    expected = min(np.linalg.norm(a - b) for i, a in enumerate(points) for b in points[:i])
+    assert smallest_distance(points) == pytest.approx(expected, rel=1e-5)
+
+
+def test_classes_without_validation_images_are_left_out():
+    split = few_digits().validation
+    some = split[np.flatnonzero(split.labels >= 4)]
+    health = Health(some, small_settings("softmax"))
+    health.set_model(Shown("softmax", 10 * np.eye(10)[some.labels]))
+    health.on_train_begin()
+    logs = {"loss": 1.0}
+    health.on_epoch_end(0, logs)
+    assert (logs["val_center_accuracy"], logs["val_map_at_r"]) == (1, 1)
+    np.testing.assert_allclose(health.distributions["class_mean_distance"], 0, atol=1e-7)
 
 
 def test_tensorboard_has_the_signs_as_curves_and_their_distributions_as_histograms(trained):
