@@ -130,12 +130,14 @@ def start_averages(embedder, images):
 
 
 def portable(embedder):
-    """A copy of an embedder made of Keras' own layers: its `.keras` file loads without this project."""
+    """A copy of an embedder for use anywhere: of Keras' own layers, without this project, and in float32.
+
+    Other backends round bfloat16 elsewhere, and converters to other formats do not know it.
+    """
 
     def plain(layer):
-        if isinstance(layer, FusedBatchNormalization):
-            return layers.BatchNormalization.from_config(layer.get_config())
-        return layer.__class__.from_config(layer.get_config())
+        kind = layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
+        return kind.from_config(layer.get_config() | {"dtype": "float32"})
 
     copy = keras.models.clone_model(embedder, clone_function=plain)
     copy.set_weights(embedder.get_weights())

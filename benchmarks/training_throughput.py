@@ -27,7 +27,7 @@ with hidden_start_up_noise():
     from lab.batches import Batches, pipeline
     from lab.training import STEPS_PER_CALL
     from losses import LOSSES
-    from models import MetricModel, build_cnn, portable
+    from models import FusedBatchNormalization, MetricModel, build_cnn
 
 STEPS = 100
 
@@ -37,10 +37,15 @@ def make_model(policy, keras_normalization):
     keras.utils.set_random_seed(0)
     embedder = build_cnn((28, 28, 1), 64)
     if keras_normalization:
-        embedder = portable(embedder)
+        embedder = keras.models.clone_model(embedder, clone_function=_with_keras_normalization)
     model = MetricModel(embedder, LOSSES["softmax"](10, 64))
     model.compile(keras.optimizers.AdamW(1e-3), steps_per_execution=STEPS_PER_CALL, jit_compile=False)
     return model
+
+
+def _with_keras_normalization(layer):
+    kind = keras.layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
+    return kind.from_config(layer.get_config())
 
 
 def fit(batches, policy, keras_normalization=False):
