@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 FILM_DPI = 80
+MOST_CLASSES = 100  # In a picture with a row and a column a class: those of more could not be read.
 # What a comparison may have, in the order of the summary.
 CAPTIONS = {
     "comparison_tsne.png": "t-SNE of the same test images",
@@ -75,8 +76,9 @@ def run_pictures(run):
         "distances": distances_figure(f"{judged}: {text('eer')}", alone, named=False),
         "roc": roc_figure(f"{judged}: {text('tar_at_far_1e-3')}", alone),
         **_numbered("neighbors", neighbors_pages(f"{judged}: {alike} neighbours of the same class", alone)),
-        "confusion": confusion_figure(f"{heading}: {wrong:,} of {len(labels):,} test images wrong", run),
     }
+    if len(run.known_names) <= MOST_CLASSES:
+        drawn["confusion"] = confusion_figure(f"{heading}: {wrong:,} of {len(labels):,} test images wrong", run)
     if wrong:
         worst = f"{heading}: the {len(run.arrays['mistakes'])} worst of {wrong:,} mistakes"
         drawn["mistakes"] = mistakes_figure(worst, run)
@@ -112,9 +114,10 @@ def comparison_pictures(results):
     drawn = {
         "distances": distances_figure(_titled(judged, "distances"), shown),
         "roc": roc_figure(_titled(judged, "roc"), shown),
-        "class_means": class_means_figure(_titled(stamp, "class_means"), shown),
         **_numbered("neighbors", neighbors_pages(_titled(judged, "neighbors"), shown)),
     }
+    if len(next(iter(shown.values())).known_names) <= MOST_CLASSES:
+        drawn["class_means"] = class_means_figure(_titled(stamp, "class_means"), shown)
     if losses:
         drawn["scores"] = intervals_figure(f"{results.title}: {_finding(results)}", results)
     if results.settings.embedding_dim > 2:

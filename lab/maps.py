@@ -16,6 +16,7 @@ from lab.batches import stratified_sample
 POINTS, FILM_POINTS, QUICK_POINTS = 2000, 800, 600
 SEED = 0
 STRIP = 8  # Neighbours shown of each query.
+MOST_QUERIES = 40  # Of as many classes, evenly among all: more would take dozens of pages.
 FILM_ITERATIONS = 300
 INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
 
@@ -54,7 +55,7 @@ class Selection:
         indices = {name: sample_indices(labels, settings) for name, (labels, _) in mapped.items()}
         layouts = {name: pca_layout(pixels[indices[name]]) for name, (_, pixels) in mapped.items()}
         queries = contested(points[data.judged_part], data.parts[data.judged_part].labels, STRIP)
-        return cls(indices, layouts, queries, references={})
+        return cls(indices, layouts, queries[:: -(-len(queries) // MOST_QUERIES)], references={})
 
     @classmethod
     def of_arrays(cls, arrays):

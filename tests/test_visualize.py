@@ -92,6 +92,14 @@ def test_what_is_not_there_has_no_picture():
     assert not {"mistakes.png", "features.png"} & contents(run_pictures(make_run())).keys()
 
 
+@pytest.mark.usefixtures("as_figures")
+def test_what_has_a_row_a_class_is_not_drawn_of_too_many(monkeypatch):
+    monkeypatch.setattr(visualize, "MOST_CLASSES", 9)
+    found = contents(run_pictures(wrong_run()))
+    assert {"mistakes.png", "neighbors.png"} <= found.keys()
+    assert "confusion.png" not in found
+
+
 def test_a_run_that_failed_has_no_pictures():
     assert run_pictures(make_run(failure="diverged")) == []
 

@@ -123,3 +123,10 @@ def test_each_map_of_a_film_begins_where_the_last_ended(monkeypatch):
     assert calls == [(0, 7, FILM_ITERATIONS, 12), (1, 7, FILM_ITERATIONS, 1), (2, 7, FILM_ITERATIONS, 1)]
     assert [places[0, 0] for places in found] == [1, 2, 3]
     assert {places.dtype for places in found} == {np.dtype("float32")}
+
+
+def test_of_many_classes_some_have_a_query(monkeypatch, digits, baseline):
+    monkeypatch.setattr(maps, "MOST_QUERIES", 4)
+    queries = Selection.of_pixels(digits, SETTINGS).queries
+    np.testing.assert_array_equal(queries, baseline.queries[[0, 3, 6, 9]])
+    assert len(baseline.queries) == 10
