@@ -83,7 +83,8 @@ np.savez({target!r}, **outcomes(*{chosen!r}))
 @pytest.fixture(scope="session")
 def chosen(request):
     """The variants and the names that the chosen tests are about."""
-    parameters = [item.callspec.params for item in request.session.items if item.path == Path(__file__)]
+    items = [item for item in request.session.items if item.path == Path(__file__)]
+    parameters = [item.callspec.params for item in items if hasattr(item, "callspec")]
     return [sorted({p[kind] for p in parameters if kind in p}) for kind in ("variant", "name")]
 
 
