@@ -63,7 +63,8 @@ def silhouette(embeddings, labels):
     """
     _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
     order = np.argsort(labels, kind="stable")
-    embeddings, labels = embeddings[order], labels[order]
+    # In float64: squares of small distances would be lost in those of the lengths.
+    embeddings, labels = embeddings[order].astype(np.float64), labels[order]
     firsts = np.cumsum(counts) - counts  # Where each class begins.
     values = np.zeros(len(labels))
     for rows in row_blocks(len(labels), len(labels)):

@@ -92,7 +92,7 @@ class ASoftmax(LossLayer):
     def call(self, labels, embeddings, training=False):
         labels = class_ids(labels, embeddings)
         if training:
-            self.step.assign_add(1)
+            self.step.assign_add(self.if_right(ops.ones((), "int32")))
         at_angle_0 = self._at_angle_0(embeddings)
         relative = cosines(embeddings, self.class_weights)
         own = own_class(relative, labels)

@@ -72,4 +72,4 @@ class AdaCos(CosineClassifier):
         log_mean = ops.logsumexp(others) - ops.log(ops.cast(ops.shape(own)[0], own.dtype))
         angle = ops.median(ops.arccos(ops.clip(own, -1, 1)))
         adapted = log_mean / ops.cos(ops.minimum(angle, math.pi / 4))
-        self.scale.assign(ops.where(log_mean > 0, ops.minimum(adapted, MAX_SCALE), scale))
+        self.scale.assign(ops.where(self.if_right(log_mean > 0), ops.minimum(adapted, MAX_SCALE), scale))

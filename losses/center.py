@@ -61,5 +61,5 @@ class CenterLoss(LossLayer):
         offsets = embeddings - ops.take(self.centers, labels, axis=0)  # (batch, embedding_dim)
         if training:
             step = damped_mean(labels, ops.stop_gradient(offsets), self.centers.shape[0])
-            self.centers.assign_add(self.center_rate * step)
+            self.centers.assign_add(self.if_right(self.center_rate * step))
         return 0.5 * ops.mean(ops.sum(ops.square(offsets), axis=-1))

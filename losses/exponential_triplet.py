@@ -220,7 +220,7 @@ class ExponentialCenterLoss(LossLayer):
         offsets = embeddings - ops.take(self.centers, labels, axis=0)
         if training:
             step = damped_mean(labels, ops.stop_gradient(offsets), self.centers.shape[0])
-            self.centers.assign_add(self.center_rate * step)
+            self.centers.assign_add(self.if_right(self.center_rate * step))
         return ops.mean(ops.relu(ops.sum(ops.square(offsets), axis=-1) - self.slack))
 
 

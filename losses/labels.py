@@ -2,7 +2,7 @@
 
 A label is a whole number: in `[0, num_classes)` for a loss with something for each class, any for a loss that only
 compares labels, as long as their type tells it from its neighbours. Where the labels of a batch are known, others
-raise; where the step is compiled, they make the loss NaN, and the batch teaches nothing.
+raise; where the step is compiled, they make the loss NaN, with gradients of 0.
 """
 
 import sys

@@ -29,6 +29,7 @@ class LossLayer(keras.Layer):
     """
 
     num_classes = None  # Of a loss with something for each class: its labels are to be below.
+    _right = True  # Whether the labels of this call are; in a compiled step only the step itself knows.
 
     def __new__(cls, *args, **kwargs):
         """Keras records here what a layer is made with, and cannot save NumPy's numbers."""
@@ -46,12 +47,17 @@ class LossLayer(keras.Layer):
         if right is True:
             return super().__call__(numbers, embeddings, **kwargs)
         self._note_that_it_is_compiled()
-        # Compiled: a wrong label makes the loss NaN, and its batch moves nothing, neither by gradients nor itself.
-        before = [ops.copy(weight.value) for weight in self.non_trainable_variables]
-        value = super().__call__(ops.where(right, numbers, ops.zeros_like(numbers)), embeddings, **kwargs)
-        for weight, old in zip(self.non_trainable_variables, before, strict=True):
-            weight.assign(ops.where(right, weight.value, old))
+        # Compiled: a wrong label makes the loss NaN, with gradients of 0, and its state stays.
+        self._right = right
+        try:
+            value = super().__call__(ops.where(right, numbers, ops.zeros_like(numbers)), embeddings, **kwargs)
+        finally:
+            self._right = True
         return ops.where(right, value, ops.full_like(value, float("nan")))
+
+    def if_right(self, change):
+        """A change of the loss's own state; 0, or False, in a compiled step whose labels turn out to be wrong."""
+        return change if self._right is True else ops.where(self._right, change, ops.zeros_like(change))
 
     def _note_that_it_is_compiled(self):
         frame = _nearest_frame(keras.Model.compute_loss)  # Keras traces a loss once to build a model that runs eagerly.
@@ -73,9 +79,9 @@ class LossLayer(keras.Layer):
         """As that of Keras, but like `__call__`: for embeddings of any dtype, and every loss takes `training`."""
         variables = [*self.trainable_variables, *self.non_trainable_variables]
         values = [*trainable_variables, *non_trainable_variables]
-        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
             value = self(labels, embeddings, **kwargs)
-            return value, [ops.convert_to_tensor(weight) for weight in self.non_trainable_variables]
+        return value, [scope.get_current_value(weight) for weight in self.non_trainable_variables]
 
 
 def refuse_replicas(what):

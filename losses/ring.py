@@ -56,5 +56,5 @@ class RingLoss(LossLayer):
         class_ids(labels, embeddings)  # Only to refuse swapped arguments.
         excess = lengths(embeddings) - self.radius  # (batch,)
         if training:
-            self.radius.assign_add(self.radius_rate * ops.mean(ops.stop_gradient(excess)))
+            self.radius.assign_add(self.if_right(self.radius_rate * ops.mean(ops.stop_gradient(excess))))
         return 0.5 * ops.mean(ops.square(excess))

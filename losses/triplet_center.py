@@ -74,7 +74,7 @@ class TripletCenterLoss(LossLayer):
             active = ops.cast(violations > 0, embeddings.dtype)
             own_step = damped_mean(labels, ops.stop_gradient(own_offsets), num_classes, active)
             other_step = damped_mean(nearest, ops.stop_gradient(other_offsets), num_classes, active)
-            self.centers.assign_add(self.center_rate * (own_step - other_step))
+            self.centers.assign_add(self.if_right(self.center_rate * (own_step - other_step)))
         return ops.mean(ops.relu(violations))
 
     def active_fraction(self, labels, embeddings):

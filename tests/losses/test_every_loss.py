@@ -281,6 +281,17 @@ if keras.backend.backend() == "jax":  # Its own transformations.
         for found, weight in zip(following, loss.non_trainable_variables, strict=True):
             np.testing.assert_allclose(found, to_numpy(weight), rtol=1e-4, atol=1e-5)
 
+    @pytest.mark.parametrize("variant", HOLDING_STATE)
+    def test_jax_compiles_a_call_outside_of_training_and_leaves_the_loss_usable(variant):
+        import jax
+
+        labels, embeddings = batch()
+        embeddings = embeddings.astype("float32")
+        loss = make(variant)
+        value = float(loss(labels, embeddings))
+        assert float(jax.jit(loss)(labels, embeddings)) == pytest.approx(value, rel=1e-4)
+        assert float(loss(labels, embeddings)) == value
+
 
 NOTHING_TO_LEARN = {
     "no two of a class": ([0, 1, 2, 3], [losses.SupervisedContrastiveLoss, losses.NPairLoss]),
