@@ -3,23 +3,26 @@
 import dataclasses
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
 from lab.batches import stratified_sample
 from lab.errors import InputError
 from lab.figures.style import undrawable
-from lab.sources import SOURCES
+from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images
+from lab.rows import Rows
+from lab.sources import read
+from lab.sources.found import Found
 
-SPLIT_SEED = 0  # The same validation images for every run, whatever its seed.
 QUICK_IMAGES = 10_000, 1_000  # Of the training and the validation part, for a first look.
-CHANNELS = 1, 3, 4  # What can be drawn.
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """Images, uint8 `(n, height, width, channels)`, and their labels, int32 `(n,)`."""
+    """Images, uint8 `(n, height, width, channels)`, and their labels, int32 `(n,)`.
 
-    images: np.ndarray
+    `images` may be `Rows` of a file, of which what is indexed is read.
+    """
+
+    images: np.ndarray | Rows
     labels: np.ndarray
 
     def __len__(self):
@@ -30,7 +33,8 @@ class Split:
         return self.images.shape[1:]
 
     def __getitem__(self, index):
-        return Split(self.images[index], self.labels[index])
+        images = self.images.of(index) if isinstance(self.images, Rows) else self.images[index]
+        return Split(images, self.labels[index])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +42,20 @@ class Dataset:
     """A data set in three parts: the test part is scored once, at the end.
 
     Where classes are held out (see `hold_out`), these are the parts of the others, and `unseen` has the test images of
-    the classes held out, labelled `0 ...` in the order of `unseen_names`.
+    the classes held out, labelled `0 ...` in the order of `unseen_names`. So it has where none of the test images is of
+    a class that is trained on: then `test` is empty.
+
+    Args:
+        name: For titles and the folder of results.
+        train, validation, test: `Split`.
+        class_names: Names of the classes trained on.
+        unseen: `Split`, or None.
+        unseen_names: Names of its classes.
+        queries: Booleans `(n,)` of `unseen`: which images ask for the others, the gallery; None: each for all others.
+        cameras: Integers `(n,)` of `unseen`, or None.
+        source: Name or path that it was read from.
+        content: Hash of all of it, of a data set that has no name of its own.
+        is_drawn: Whether the test images were drawn from those to train on.
     """
 
     name: str
@@ -48,6 +65,11 @@ class Dataset:
     class_names: tuple
     unseen: Split | None = None
     unseen_names: tuple = ()
+    queries: np.ndarray | None = None
+    cameras: np.ndarray | None = None
+    source: str | None = None
+    content: str | None = None
+    is_drawn: bool = False
 
     @property
     def num_classes(self):
@@ -59,9 +81,9 @@ class Dataset:
 
     @property
     def parts(self):
-        """The parts by name."""
-        parts = {"train": self.train, "validation": self.validation, "test": self.test}
-        return parts if self.unseen is None else parts | {"unseen": self.unseen}
+        """The parts by name, those that have images."""
+        parts = {"train": self.train, "validation": self.validation, "test": self.test, "unseen": self.unseen}
+        return {name: part for name, part in parts.items() if part}
 
     @property
     def judged_part(self):
@@ -93,15 +115,61 @@ class Dataset:
             return images
         return np.concatenate([images, self.unseen.images[indices[len(known) :] - len(self.test)]])
 
+    def hold_out(self, classes):
+        """The data set whose training, validation and test parts lack some classes; what is judged is theirs.
 
-def load_dataset(name, report=print, quick=False):
-    """Loads a data set and holds out a stratified validation part of its training images.
+        These are their test images, or where the test part was drawn, all of theirs.
+
+        Args:
+            classes: Numbers of the classes to hold out; at least two others are left. If there are none, the data set
+                stays as it is.
+
+        Returns:
+            A `Dataset`: the known classes, renumbered from 0.
+
+        Raises:
+            InputError: If a class is not one of the data set's, or too little is left to train on or to judge.
+        """
+        if not len(classes):
+            return self
+        unseen = np.unique(classes)
+        known = np.setdiff1d(np.arange(self.num_classes), unseen)
+        if not 0 <= unseen[0] <= unseen[-1] < self.num_classes or len(known) < 2:
+            raise InputError(
+                f"Held-out classes must be some of 0 ... {self.num_classes - 1} and leave two. "
+                f"Received: {list(classes)}"
+            )
+        names = np.array(self.class_names, object)
+        judged = _joined(self.train, self.validation, self.test) if self.is_drawn else self.test
+        parted = dataclasses.replace(
+            self,
+            train=_of_classes(self.train, known),
+            validation=_of_classes(self.validation, known),
+            test=_of_classes(self.test, known),
+            class_names=tuple(names[known]),
+            unseen=_of_classes(judged, unseen),
+            unseen_names=tuple(names[unseen]),
+        )
+        if not parted.test or len(np.unique(parted.unseen.labels)) in (0, 1, len(parted.unseen)):
+            raise InputError(
+                f"{self.name}: with {len(unseen):,} of {self.num_classes:,} classes held out there are "
+                f"{len(parted.test):,} test images of the others, and {len(parted.unseen):,} of theirs: it takes one, "
+                "and two images of one class and one of another"
+            )
+        return parted
+
+
+def load_dataset(dataset, report=print, quick=False, size=None, track=lambda items, total, what: items):
+    """Reads a data set; what its source does not tell apart is drawn: a test part, a validation part.
 
     Args:
-        name: `"mnist"`, `"fashion_mnist"` (60,000 + 10,000 images, 5,000 of them held out) or
-            `"digits"` (scikit-learn's 1,797 images, enlarged to 28 x 28; needs no download).
+        dataset: `"mnist"`, `"fashion_mnist"` (60,000 + 10,000 images, 5,000 of them held out), `"digits"`
+            (scikit-learn's 1,797 images, enlarged to 28 x 28; needs no download), `"cifar10"`, `"cifar100"`; or the
+            path of a folder of class-named folders of images, of a `.csv` or `.npz`, or of a folder of IDX files.
         report: Function called with one line of text for each thing the user should know.
         quick: Whether a part of the training and validation images will do, for a first look.
+        size: `(height, width)` that the images of a path are scaled to; None for their own.
+        track: Function from an iterable, its length and what it is of, to the same iterable, that shows progress.
 
     Returns:
         A `Dataset`.
@@ -109,16 +177,12 @@ def load_dataset(name, report=print, quick=False):
     Raises:
         InputError: If the name is unknown, the arrays are no data set, or no source has an intact copy.
     """
-    if name not in SOURCES:
-        raise InputError(f"Unknown dataset: {name}. Valid: {', '.join(SOURCES)}")
-    source = SOURCES[name]
-    train_images, train_labels, test_images, test_labels = source.read(name, report)
-    train, test = (train_images, train_labels), (test_images, test_labels)
-    data = make_dataset(name, train, test, source.class_names, source.validation)
-    if letters := undrawable("".join(source.class_names)):
+    found = read(dataset, size, report, track)
+    data = dataclasses.replace(_of_parts(found, report), source=str(dataset), content=found.content)
+    if letters := undrawable("".join((*data.class_names, *data.unseen_names))):
         report(
-            f"{name}: the pictures show {letters} of the class names as boxes, which matplotlib's font lacks. Name one "
-            'that has them in a file matplotlibrc, such as "font.family: sans-serif, Noto Sans CJK JP".'
+            f"{data.name}: the pictures show {letters} of the class names as boxes, which matplotlib's font lacks. "
+            'Name one that has them in a file matplotlibrc, such as "font.family: sans-serif, Noto Sans CJK JP".'
         )
     return part_of(data, *QUICK_IMAGES) if quick else data
 
@@ -139,125 +203,84 @@ def make_dataset(name, train, test, class_names, validation):
     Args:
         name: Name for titles and folders.
         train, test: Images and labels: `(n, height, width)` or `(n, height, width, channels)`, uint8 or floats that
-            are whole numbers in `[0, 255]`; class numbers `(n,)`. Every class has two training images at least, and
-            some class two test images.
+            are whole numbers in `[0, 255]`; class numbers `(n,)`. Every class has a training image at least, two
+            classes have two, and some class has two test images.
         class_names: One name per class.
         validation: Number of training images that become the validation part.
 
     Raises:
         InputError: If images or labels are not of that kind, or training and validation cannot both have their part.
     """
-    train = _checked_split(f"{name} train", *train, len(class_names))
-    test = _checked_split(f"{name} test", *test, len(class_names))
-    if train.image_shape != test.image_shape:
-        raise InputError(f"{name}: the parts differ in the shape of an image: {train.image_shape}, {test.image_shape}")
-    _require_images(f"{name} train", train.labels, class_names, 2, "two images, one to learn and one to validate with")
-    if len(np.unique(test.labels)) in (1, len(test)):
+    parts = {"train": train, "test": test}
+    return _of_parts(Found(name, tuple(class_names), parts, validation=validation), report=print)
+
+
+def _of_parts(found, report):
+    """The `Dataset` of what was `Found`: every class it is trained on has an image, every part the same shape."""
+    name, parts = found.name, {}
+    for part, arrays in found.parts.items():
+        parts[part] = Split(*checked_part(f"{name} {part}", *arrays, len(found.class_names)))
+    shapes = dict.fromkeys(split.image_shape for split in parts.values())
+    if len(shapes) > 1:
+        raise InputError(f"{name}: the parts differ in the shape of an image: {', '.join(map(str, shapes))}")
+    train, test, validation = parts["train"], parts.get("test"), parts.get("validation")
+    if is_drawn := test is None:
+        test, train = _parted(train, for_test(train.labels))
+    known, judged = np.unique(train.labels), np.unique(test.labels)
+    if len(known) < 2:
+        raise InputError(f"{name} train: needs images of two classes, to tell them apart. Received: {len(known)}")
+    if len(judged) in (0, 1, len(test)):
         raise InputError(f"{name} test: needs two images of one class and one of another, or there is nothing to judge")
-    chosen = _for_validation(name, train.labels, validation)
-    kept = np.setdiff1d(np.arange(len(train)), chosen)
-    _require_images(
-        f"{name} train", train.labels[kept], class_names, 1, f"an image beside the {validation:,} for validation"
+    names, in_all = np.array(found.class_names, object), len(known) == len(found.class_names)
+    unseen = {}
+    if not np.isin(judged, known).any():
+        unseen = {"unseen": _of_classes(test, judged), "unseen_names": tuple(names[judged])}
+        unseen |= {"queries": found.queries, "cameras": found.cameras}
+        test = test[:0]
+    elif not in_all:
+        test = _known_only(f"{name} test", test, known, names, report)
+    if len(empty := np.setdiff1d(np.arange(len(names)), np.union1d(known, judged))):
+        report(f"{name}: no images of {_listed(names[empty])}")
+    if validation and not in_all:
+        validation = _known_only(f"{name} validation", validation, known, names, report)
+    if not validation or len(np.unique(validation.labels)) in (1, len(validation)):
+        validation, train = _parted(train, for_validation(name, train.labels, found.validation))
+    if not in_all:
+        train, validation, test = (_of_classes(split, known) for split in (train, validation, test))
+    class_names = tuple(names[known])
+    require_images(
+        f"{name} train", train.labels, class_names, f"an image beside the {len(validation):,} for validation"
     )
-    return Dataset(name, train[kept], train[chosen], test, tuple(class_names))
+    return Dataset(name, train, validation, test, class_names, **unseen, is_drawn=is_drawn)
 
 
-def _for_validation(name, labels, count):
-    """Sorted numbers of the images that become the validation part, in the proportions of the classes.
-
-    Many classes with less than two images each, on average, would have no pairs, by which an epoch is chosen: then it
-    is two images each of some classes.
-    """
-    classes, counts = np.unique(labels, return_counts=True)
-    if 2 * len(classes) <= count <= len(labels) - len(classes):
-        _, chosen = train_test_split(np.arange(len(labels)), test_size=count, stratify=labels, random_state=SPLIT_SEED)
-        return np.sort(chosen)
-    large = classes[counts > 2]
-    if not 4 <= count <= 2 * len(large):
-        raise InputError(
-            f"{name}: the validation part must have at least 4 and leave every class a training image: it takes two "
-            f"images each of classes with three, of which there are {len(large):,}, or {2 * len(classes):,} to "
-            f"{len(labels) - len(classes):,} images of all. Received: {count:,} of {len(labels):,} images"
-        )
-    rng = np.random.default_rng(SPLIT_SEED)
-    shuffled = rng.permutation(len(labels))
-    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
-    firsts = np.searchsorted(labels[by_class], rng.choice(large, count // 2, replace=False))
-    return np.sort(np.concatenate([by_class[firsts], by_class[firsts + 1]]))
+def _known_only(part, split, known, names, report):
+    """The images of classes that are trained on; what is left out is reported."""
+    strangers = np.setdiff1d(split.labels, known)
+    if not len(strangers):
+        return split
+    left_out = np.isin(split.labels, strangers)
+    shown = _listed(names[strangers])
+    report(f"{part}: left out {left_out.sum():,} images of classes that have none to train on: {shown}")
+    return split[np.flatnonzero(~left_out)]
 
 
-def _require_images(part, labels, class_names, fewest, why):
-    """Refuses classes with fewer images, naming them."""
-    counts = np.bincount(labels, minlength=len(class_names))
-    lacking = np.flatnonzero(counts < fewest)
-    if len(lacking):
-        shown = ", ".join(f"{counts[number]} of {class_names[number]}" for number in lacking[:5])
-        more = f" and {len(lacking) - 5:,} classes more" if len(lacking) > 5 else ""
-        raise InputError(
-            f"{part}: every class needs {why}. Give it more, or leave the class out. Received: {shown}{more}"
-        )
+def _listed(names):
+    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
-def _checked_split(part, images, labels, num_classes):
-    images, labels = np.asarray(images), np.asarray(labels)
-    if images.ndim not in (3, 4) or images.size == 0:
-        raise InputError(f"{part}: images must be (n, height, width[, channels]). Received: {images.shape}")
-    if images.ndim == 4 and images.shape[3] not in CHANNELS:
-        raise InputError(f"{part}: an image has {CHANNELS} channels, the last axis. Received: {images.shape}")
-    if labels.shape != images.shape[:1]:
-        raise InputError(f"{part}: needs one label per image. Received: images {images.shape}, labels {labels.shape}")
-    if images.dtype != np.uint8 and not _are_pixels(images):
-        raise InputError(
-            f"{part}: pixels must be whole numbers in [0, 255]; images in [0, 1] want multiplying by 255. "
-            f"Received: {images.dtype} from {images.min()} to {images.max()}"
-        )
-    if not np.issubdtype(labels.dtype, np.integer):
-        raise InputError(f"{part}: labels must be integers. Received: {labels.dtype}")
-    if labels.min() < 0 or labels.max() >= num_classes:
-        raise InputError(f"{part}: labels must be in [0, {num_classes}). Received: {labels.min()} to {labels.max()}")
-    if images.ndim == 3:
-        images = images[..., None]
-    return Split(images.astype(np.uint8), labels.astype(np.int32))
+def _parted(split, numbers):
+    """The images of some numbers, and the others."""
+    return split[numbers], split[np.setdiff1d(np.arange(len(split)), numbers)]
 
 
-def _are_pixels(images):
-    # A comparison with NaN is false.
-    return np.issubdtype(images.dtype, np.number) and bool(
-        ((images >= 0) & (images <= 255) & (images == np.round(images))).all()
-    )
-
-
-def hold_out(data, classes):
-    """A data set whose training, validation and test parts lack some classes: their test images are its unseen ones.
-
-    Args:
-        data: `Dataset`.
-        classes: Numbers of the classes to hold out; at least two others are left. If there are none, the data set
-            stays as it is.
-
-    Returns:
-        A `Dataset`: the known classes, renumbered from 0.
-
-    Raises:
-        InputError: If a class is not one of the data set's, or fewer than two are left.
-    """
-    if not classes:
-        return data
-    unseen = sorted(set(classes))
-    known = [number for number in range(data.num_classes) if number not in unseen]
-    if not 0 <= unseen[0] <= unseen[-1] < data.num_classes or len(known) < 2:
-        raise InputError(
-            f"Held-out classes must be some of 0 ... {data.num_classes - 1} and leave two. Received: {list(classes)}"
-        )
-    return Dataset(
-        name=data.name,
-        train=_of_classes(data.train, known),
-        validation=_of_classes(data.validation, known),
-        test=_of_classes(data.test, known),
-        class_names=tuple(data.class_names[number] for number in known),
-        unseen=_of_classes(data.test, unseen),
-        unseen_names=tuple(data.class_names[number] for number in unseen),
-    )
+def _joined(*splits):
+    images = [split.images for split in splits]
+    if all(isinstance(part, Rows) for part in images):
+        joined = Rows(images[0].array, np.concatenate([part.numbers for part in images]))
+    else:
+        joined = np.concatenate(images)
+    return Split(joined, np.concatenate([split.labels for split in splits]))
 
 
 def _of_classes(split, classes):

@@ -6,7 +6,7 @@ from lab.startup import hidden_start_up_noise
 if __name__ == "__main__":
     make_parser().parse_args()  # Answers --help, --version and a wrong flag before what takes long.
 with hidden_start_up_noise("Loading TensorFlow ..."):
-    from data import hold_out, load_dataset
+    from data import load_dataset
     from lab.film import Film
     from lab.health import Health
     from lab.log import Log
@@ -29,28 +29,28 @@ def main(arguments=None):
             for results in gather_all(options.runs):
                 log.results(results, comparison_pictures(results), CAPTIONS)
         else:
-            data = load_dataset(options.dataset, log.say, options.quick)
+            data = load_dataset(options.dataset, log.say, options.quick, options.image_size, log.track)
             (tune if options.tune else run_study)(options, data, log)
     return log.status
 
 
 def run_study(options, data, log):
     """Every loss on every split and seed that is not done yet, then all of them side by side."""
-    study = plan(options, {split: hold_out(data, out) for split, out in options.unseen.items()}, log)  # All is checked.
+    study = plan(options, data, log)  # All is checked.
     with log.following(study.estimate(), study.interrupted):
         for split, known in study.unfinished().items():
             pixels = study.pixels(split) or run_pixels(*study.baseline(split), known, log)
             for settings in study.pending(split):
                 run_loss(settings, known, pixels.selection(), study.folder(settings), log)
                 log.tables(gather(study.path, settings), CAPTIONS)
-    results = gather(study.path, options.settings[0])
+    results = gather(study.path, study.settings[0])
     log.results(results, comparison_pictures(results), CAPTIONS)
     log.status = log.status or int(study.has_failed(results))
 
 
 def run_pixels(settings, folder, data, log):
     """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
-    folder.start(settings, log.command)
+    folder.start(settings, log.command, data.source)
     log.begin(settings.title)
     run = measure_pixels(data, settings, log.stage)
     folder.save(run.timed(*log.times()))
@@ -59,7 +59,7 @@ def run_pixels(settings, folder, data, log):
 
 def run_loss(settings, data, shown, folder, log):
     """One loss, from its name to its folder: train, measure, draw, log, save."""
-    folder.start(settings, log.command)
+    folder.start(settings, log.command, data.source)
     log.begin(settings.title)
     model = build_model(settings, data.image_shape, data.num_classes)
     health, film = Health(data.validation, settings), Film(data.validation, settings)

@@ -94,6 +94,14 @@ def build_lenet_plus_plus(image_shape, embedding_dim, embedding_init="glorot"):
     return keras.Model(images, _embedding(x, embedding_dim, embedding_init), name="lenet_plus_plus")
 
 
+def backbones():
+    return ()
+
+
+def build_embedder(settings, image_shape):
+    return MODELS[settings.model](image_shape, settings.embedding_dim, settings.embedding_init)
+
+
 MODELS = {"cnn": build_cnn, "lenet++": build_lenet_plus_plus}
 
 

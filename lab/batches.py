@@ -32,6 +32,11 @@ class Batches:
         self.classes_per_batch, self.per_class = min(classes_per_batch, len(counts)), per_class
         self.epoch, self._indices = 0, None
 
+    @classmethod
+    def of(cls, split, settings):
+        """The batches of a run, by its `Settings`, unless it augments them."""
+        return cls(split, settings.seed, settings.sampler)
+
     def __len__(self):
         return max(1, len(self.split) // (self.classes_per_batch * self.per_class))
 

@@ -2,21 +2,24 @@
 
 import argparse
 import importlib.metadata
+import os
 import pathlib
 import platform
+import re
 
 from lab import VERSION
 from lab.errors import did_you_mean, nearest, unknown
 from lab.settings import Settings
 
 # The names of the registries, which need TensorFlow or NumPy. The losses are too many: `Options` checks theirs.
-EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15}
+EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15, "cifar10": 20, "cifar100": 20}
 PROTOCOLS = ("closed", "open")
-MODELS = ("cnn", "lenet++")
+MODELS = ("cnn", "lenet++", "resnet")
 EMBEDDING_INITS = ("glorot", "normal", "uniform")
 SAMPLERS = ("balanced", "shuffle")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
+SPLITS = 5
 TRIALS = 12
 
 
@@ -60,8 +63,15 @@ def make_parser():
 
 
 def _add_what(add):
-    add("--dataset", default="mnist", type=_one_of("dataset", EPOCHS), metavar="NAME",
-        help=f"{', '.join(EPOCHS)} (mnist)")  # fmt: skip
+    add("--dataset", default="mnist", type=_dataset, metavar="NAME",
+        help=f"{', '.join(EPOCHS)} (mnist); or a path: a folder with a folder of images for each class, a .csv, a "
+        ".npz, a folder of IDX files")  # fmt: skip
+    add(
+        "--image-size",
+        type=_size,
+        metavar="SIZE",
+        help="scale the images of a path to this, as in 64 or 128x64, height first (64 if they differ in size)",
+    )
     add("--losses", nargs="+", default=list(DEFAULT_LOSSES), metavar="NAME",
         help=f"all, or any of those that --list names ({' '.join(DEFAULT_LOSSES)})")  # fmt: skip
     add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE",
@@ -69,24 +79,42 @@ def _add_what(add):
     add("--sweep", metavar="LOSS.ARG=VALUES",
         help="one loss with one value after another, as in center.center_weight=0,0.001,0.01,0.1,1")  # fmt: skip
     add("--seeds", type=_between(int, 1, 1000), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
-    add("--protocol", default="closed", type=_one_of("protocol", PROTOCOLS), metavar="NAME",
-        help="closed: judge on the classes trained on (the default); open: train on six classes, judge on the four "
-        "never seen, for five splits")  # fmt: skip
+    add(
+        "--protocol",
+        default="closed",
+        type=_one_of("protocol", PROTOCOLS),
+        metavar="NAME",
+        help="closed: judge on the classes trained on (the default); open: train on some, judge on those never seen",
+    )
+    add("--splits", type=_between(int, 1, 100), metavar="N", help=f"of --protocol open ({SPLITS})")
+    add("--unseen", type=_between(float, 0.01, 0.99), metavar="SHARE",
+        help="of the classes, that --protocol open never trains on (four of ten, else a third)")  # fmt: skip
     add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
 
 
 def _add_how(add):
-    add("--epochs", type=_between(int, 1, 10_000), metavar="N",
-        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())})")  # fmt: skip
+    add(
+        "--epochs",
+        type=_between(int, 1, 10_000),
+        metavar="N",
+        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())}; a path 5 to 30)",
+    )
     add("--embedding-dim", type=_between(int, 2, 65_536), default=Settings.embedding_dim, metavar="D",
         help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip
-    add("--model", default=Settings.model, type=_one_of("model", MODELS), metavar="NAME",
-        help=f"{', '.join(MODELS)} ({Settings.model})")  # fmt: skip
+    add("--model", metavar="NAME",
+        help=f"{', '.join(MODELS)}, or one of keras.applications, as EfficientNetV2B0 (cnn, or resnet for images of "
+        "more than 28 pixels)")  # fmt: skip
+    add("--weights", metavar="NAME", help="that a model of keras.applications starts from: imagenet, or a file")
+    add("--freeze", action="store_true", help="leave these weights as they are: the embedding layer alone is trained")
     add("--embedding-init", default=Settings.embedding_init, type=_one_of("initialization", EMBEDDING_INITS),
         metavar="NAME",
         help="first weights of the embedding: glorot, normal (0, 1), uniform [0, 1) (glorot)")  # fmt: skip
     add("--sampler", default=Settings.sampler, type=_one_of("sampler", SAMPLERS), metavar="NAME",
         help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
+    add("--classes-per-batch", type=_between(int, 2, 10_000), metavar="N",
+        help="of the balanced sampler (10, or as many as give 240 images)")  # fmt: skip
+    add("--per-class", type=_between(int, 1, 10_000), metavar="N",
+        help="images of each class in a balanced batch (24, or as many as most classes have)")  # fmt: skip
     add("--augment", action="store_true", help="shift training images by up to 2 pixels")
     add("--learning-rate", type=_number(float, lambda value: value > 0, "a number above 0"),
         default=Settings.learning_rate, metavar="X", help=f"its peak ({Settings.learning_rate:g})")  # fmt: skip
@@ -95,8 +123,8 @@ def _add_how(add):
 
 
 def _add_shown(add):
-    add("--perplexity", type=_between(float, 2, 1_000_000), default=Settings.perplexity, metavar="X",
-        help=f"neighbours that t-SNE balances ({Settings.perplexity:g})")  # fmt: skip
+    add("--perplexity", type=_between(float, 2, 1_000_000), metavar="X",
+        help=f"neighbours that t-SNE balances ({Settings.perplexity:g}, of few images fewer)")  # fmt: skip
     add("--tsne-iterations", type=_between(int, 300, 1_000_000), default=Settings.tsne_iterations, metavar="N",
         help=f"steps of t-SNE ({Settings.tsne_iterations})")  # fmt: skip
     add("--no-tensorboard", action="store_false", dest="tensorboard",
@@ -116,6 +144,23 @@ def _add_other_jobs(add):
     add("--list", action="store_true", help="list the losses with their arguments and defaults, and end")
     add("--version", action=_ShowVersions, nargs=0, help="name the versions of this, Python, Keras and TensorFlow")
     add("-h", "--help", action="help", help="show this, and end")
+
+
+def _dataset(text):
+    is_path = text not in EPOCHS and (os.sep in text or "/" in text or "." in text or pathlib.Path(text).exists())
+    if not is_path and text not in EPOCHS:
+        message = unknown("dataset", text, EPOCHS)
+        raise argparse.ArgumentTypeError(f"{message}, or the path of a folder, a .csv or a .npz")
+    return text if text in EPOCHS else pathlib.Path(text).expanduser()
+
+
+def _size(text):
+    """Height and width."""
+    match = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", text)
+    size = tuple(int(side) for side in (match[1], match[2] or match[1])) if match else ()
+    if not size or not all(8 <= side <= 1024 for side in size):
+        raise argparse.ArgumentTypeError(f"must be one or two sides of 8 to 1024, as 64 or 128x64. Received: {text}")
+    return size
 
 
 def _one_of(kind, valid):

@@ -41,6 +41,10 @@ class Log:
     def say(self, text):
         self.terminal.say(text)
 
+    def track(self, items, total, what):
+        """Gives items one after the other, and shows meanwhile how many of a total are done."""
+        return self.terminal.track(items, total, what)
+
     def skip(self, settings, folder):
         """Says that a run with these `Settings` was done before, and if it failed, how."""
         failure = (folder.metrics() or {}).get("failure")

@@ -3,23 +3,28 @@
 import dataclasses
 import importlib.util
 import inspect
+import math
 import pathlib
 import shlex
 import sys
 import textwrap
 
+import models
 from lab.changes import parse_changes, parse_sweep
 from lab.errors import InputError, unknown
 from lab.files import make_folder
-from lab.flags import DEFAULT_LOSSES, EPOCHS, TRIALS, make_parser
+from lab.flags import DEFAULT_LOSSES, EPOCHS, SPLITS, TRIALS, make_parser
 from lab.machine import choose_precision
 from lab.protocols import PROTOCOLS
 from lab.settings import Settings, as_given
-from lab.sources import SOURCES
+from lab.sources import SOURCES, name_of
 from lab.startup import hidden_start_up_noise
 from losses import LOSSES
 
 QUICK_EPOCHS = 2
+SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown to the network,
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 30  # of a data set that has no number of epochs of its own.
+SMALL = 28  # Pixels; the network for images up to it is the small one.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,9 +33,11 @@ class Options:
 
     Args:
         command: The command line, for the record.
-        dataset, quick: Name of the data set, and whether a part of its images will do.
-        unseen: Dict from each split, or None, to the numbers of the classes that it keeps from training.
-        settings: List of the `Settings` of every run, loss by loss for each split and seed.
+        dataset, image_size, quick: Name or path of the data set, `(height, width)` that its images are scaled to or
+            None, and whether a part of them will do.
+        same: Dict of the `Settings` that all runs share, as far as the command says them.
+        runs_each: List of dicts of the `Settings` in which the runs of a split differ.
+        splits: How many splits of the classes there are, where a protocol holds classes out.
         precision_reason: Why the precision is what it is.
         runs, path: Folder of all results, and of those of the data set.
         overwrite: Whether to train again what is there.
@@ -40,10 +47,12 @@ class Options:
     """
 
     command: str
-    dataset: str
+    dataset: str | pathlib.Path
+    image_size: tuple | None
     quick: bool
-    unseen: dict
-    settings: list
+    same: dict
+    runs_each: list
+    splits: int
     precision_reason: str
     runs: pathlib.Path
     path: pathlib.Path
@@ -52,6 +61,34 @@ class Options:
     trials: int
     summarize: bool
     tensorboard: bool
+
+    def held_out(self, data):
+        """Dict from each split of a `Dataset`, or None, to the numbers of the classes that it keeps from training."""
+        return self._protocol(data).splits(data.name, data.num_classes, self.same["unseen"], self.splits)
+
+    def settings(self, data):
+        """List of the `Settings` of every run on a `Dataset`, loss by loss for each split and seed."""
+        images, sides, fewest = len(data.train), data.image_shape[:2], min(map(len, data.parts.values()))
+        epochs = EPOCHS.get(data.name) if data.content is None else None
+        epochs = epochs or min(max(FEWEST_EPOCHS, math.ceil(SHOWN_IMAGES / images)), MOST_EPOCHS)
+        by_data = {
+            "dataset": data.name,
+            "content": data.content,
+            "protocol": self._protocol(data).name,
+            "epochs": QUICK_EPOCHS if self.quick else epochs,
+            "model": "cnn" if max(sides) <= SMALL else "resnet",
+            "perplexity": min(Settings.perplexity, max(2.0, fewest // 3)),
+        }
+        given = {name: value for name, value in self.same.items() if value is not None and name != "protocol"}
+        return [
+            Settings(**by_data | given | {"split": split} | each)
+            for split in self.held_out(data)
+            for each in self.runs_each
+        ]
+
+    def _protocol(self, data):
+        """The protocol that was asked for, unless the data set judges classes of its own that it does not train on."""
+        return PROTOCOLS["unseen" if data.unseen else self.same["protocol"]]
 
 
 def parse_options(arguments=None):
@@ -64,6 +101,7 @@ def parse_options(arguments=None):
         parser.exit()
     try:
         _check_losses(flags)
+        _check_network(flags)
         _check_together(parser, flags)
         return _options(flags, shlex.join(["python", "main.py", *given]))
     except InputError as error:
@@ -84,8 +122,25 @@ def _check_losses(flags):
         raise InputError(f"--tune: {unknown('loss', flags.tune, LOSSES)}")
 
 
+def _check_network(flags):
+    """Refuses a network that is not known, or that cannot start as asked."""
+    backbones = models.backbones()
+    if flags.model is not None and flags.model not in (*models.MODELS, *backbones):
+        raise InputError(f"--model: {unknown('model', flags.model, (*models.MODELS, *backbones))}")
+    if flags.weights and flags.model not in backbones:
+        raise InputError("--weights are for a --model of keras.applications, as --model EfficientNetV2B0")
+    if flags.freeze and not flags.weights:
+        raise InputError("--freeze leaves weights as they are: give them with --weights")
+
+
 def _check_together(parser, flags):
     """Refuses flags that do not go together."""
+    if flags.protocol == "closed" and (flags.unseen or flags.splits):
+        raise InputError("--unseen and --splits say which classes are held out: give them with --protocol open")
+    if flags.sampler != "balanced" and (flags.classes_per_batch or flags.per_class):
+        raise InputError(f"--sampler {flags.sampler}: --classes-per-batch and --per-class are of the balanced one")
+    if flags.image_size and flags.dataset in SOURCES:
+        raise InputError(f"--image-size is for images of your own: those of {flags.dataset} have the size they have")
     chosen = flags.losses != list(DEFAULT_LOSSES)
     if flags.sweep and (flags.tune or chosen):
         raise InputError("--sweep takes its one loss: give it no --losses and no --tune")
@@ -120,30 +175,28 @@ def _options(flags, command):
         raise InputError(f"--summarize: there is no folder {flags.runs}. Give the folder of the results with --runs")
     kind = PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
     kind += f"-sweep-{flags.sweep.partition('=')[0]}" if flags.sweep else ""
-    path = flags.runs / (flags.dataset + kind)
+    path = flags.runs / (name_of(flags.dataset) + kind)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file, where the results are to go. Move it, or choose a folder with --runs")
     unused = sorted(overrides.keys() - set(losses))
     if unused:
         raise InputError(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(losses)}")
-    unseen = PROTOCOLS[flags.protocol].splits(flags.dataset, len(SOURCES[flags.dataset].class_names))
-    unseen = dict(list(unseen.items())[:1]) if flags.quick else unseen
     with hidden_start_up_noise("Looking for a GPU ..."):
         precision, reason = choose_precision(flags.precision)
-    epochs = flags.epochs or (QUICK_EPOCHS if flags.quick else EPOCHS[flags.dataset])
     same = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Settings) if hasattr(flags, f.name)}
-    same |= {"precision": precision, "epochs": epochs}
-    settings = [
-        Settings(**same | {"split": split, "seed": seed, "loss": loss, "sweep": next(iter(change), None)}
-                 | {"overrides": overrides.get(loss, {}) | change})
-        for split in unseen
+    same |= {"precision": precision, "image_size": flags.image_size and "x".join(map(str, flags.image_size))}
+    del same["dataset"], same["sweep"]
+    runs_each = [
+        {"seed": seed, "loss": loss, "sweep": next(iter(change), None)}
+        | {"overrides": overrides.get(loss, {}) | change}
         for seed in range(flags.seeds)
         for loss in losses
         for change in swept
-    ]  # fmt: skip
+    ]
     given = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Options) if hasattr(flags, f.name)}
-    new = {"command": command, "unseen": unseen, "settings": settings, "precision_reason": reason, "path": path}
-    return Options(**given | new | {"trials": flags.trials or TRIALS})
+    new = {"command": command, "same": same, "runs_each": runs_each, "precision_reason": reason, "path": path}
+    splits = flags.splits or (1 if flags.quick else SPLITS)
+    return Options(**given | new | {"splits": splits, "trials": flags.trials or TRIALS})
 
 
 def list_losses():

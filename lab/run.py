@@ -95,9 +95,10 @@ class Run:
     @property
     def class_numbers(self):
         """Numbers in the data set of the classes of all test images, in the order of their names."""
-        numbers = range(len(self.class_names))
-        unseen = PROTOCOLS[self.settings.protocol].splits(self.settings.dataset, len(numbers))[self.settings.split]
-        return *(number for number in numbers if number not in unseen), *sorted(unseen)
+        numbers, settings = range(len(self.class_names)), self.settings
+        last = (settings.split or 0) + 1
+        unseen = self.protocol.splits(settings.dataset, len(numbers), settings.unseen, last)[settings.split]
+        return *(number for number in numbers if number not in set(unseen)), *sorted(unseen)
 
     @property
     def classifier(self):
@@ -162,13 +163,14 @@ class Run:
             KeyError, TypeError, ValueError: If the file does not say all that is drawn, logged and compared.
         """
         run = cls(settings, tuple(metrics["class_names"]), tuple(metrics["judged_names"]))
-        head, names = run.protocol.head, run.protocol.scores
+        optional, names = run.protocol.optional, run.protocol.scores
         if metrics["status"] == "failed":
             if not isinstance(metrics["failure"], str):
                 raise ValueError(f"no failure: {metrics['failure']}")
             return dataclasses.replace(run, failure=metrics["failure"])
-        scores, timing = {head: None} | metrics["test"], {"stages": {}, "total_seconds": None} | metrics["timing"]
-        if not all(isinstance(scores[name], int | float) or (name, scores[name]) == (head, None) for name in names):
+        scores, timing = dict.fromkeys(optional) | metrics["test"], {"stages": {}, "total_seconds": None}
+        timing |= metrics["timing"]
+        if not all(isinstance(scores[n], int | float) or (n in optional and scores[n] is None) for n in names):
             raise ValueError(f"no scores: {scores}")
         training = None
         if settings.loss != PIXELS:

@@ -81,9 +81,9 @@ class RunFolder:
             )
         return True
 
-    def start(self, settings, command):
-        """Empties the folder and writes `config.json`."""
-        config = {"settings": settings.to_dict(), "command": command} | environment()
+    def start(self, settings, command, source=None):
+        """Empties the folder and writes `config.json`; `source` is the name or the path of the data set."""
+        config = {"settings": settings.to_dict(), "command": command, "source": source} | environment()
         if self.path.exists():
             # Away at once: a folder half deleted would not be known for a run's any more.
             old = self.path.rename(self.path.with_name(f".old-{os.getpid()}-{self.path.name}"))

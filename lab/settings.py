@@ -6,14 +6,19 @@ import pathlib
 PIXELS = "raw_pixels"  # In place of a loss: the images themselves, the baseline of every embedding.
 REFERENCE = "softmax"  # The loss that the others are compared with.
 # What the raw pixels depend on.
-_OF_PIXELS = ("dataset", "protocol", "split", "perplexity", "tsne_iterations", "quick")
+_OF_PIXELS = (
+    *("dataset", "content", "image_size", "protocol", "unseen", "split"),
+    *("perplexity", "tsne_iterations", "quick"),
+)
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """Everything a run's result depends on, as plain values; `sweep` names the override that differs between runs.
+    """Everything a run's result depends on, as plain values.
 
-    A new field needs the default that makes it what all runs before it did.
+    `content` is the hash of the images of a data set that has no name of its own, `unseen` the share of the classes
+    that a split holds out where none is committed, `sweep` the override that differs between runs. A new field needs
+    the default that makes it what all runs before it did.
     """
 
     dataset: str
@@ -34,6 +39,13 @@ class Settings:
     perplexity: float = 30.0
     tsne_iterations: int = 1000
     quick: bool = False
+    content: str | None = None
+    image_size: str | None = None
+    unseen: float | None = None
+    weights: str | None = None
+    freeze: bool = False
+    classes_per_batch: int | None = None
+    per_class: int | None = None
 
     @classmethod
     def from_dict(cls, values):

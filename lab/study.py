@@ -10,6 +10,7 @@ from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
 from lab.run_folder import RunFolder
 from losses import LOSSES
+from models import build_embedder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Study:
     def batches(self):
         """Batches of the longest run."""
         first = self.settings[0]
-        return max(len(Batches(data.train, 0, first.sampler)) for data in self.splits.values()) * first.epochs
+        return max(len(Batches.of(data.train, first)) for data in self.splits.values()) * first.epochs
 
     def estimate(self):
         """The `Estimate` of what is to be done."""
@@ -76,24 +77,27 @@ class Study:
         return any(self.folder(settings) in row.failed for row in results.rows for settings in self.settings)
 
 
-def plan(options, splits, log):
-    """Checks everything that `Options` ask for, on the `Dataset` of each split, and says what is about to happen.
+def plan(options, data, log):
+    """Checks every run that `Options` ask for, on every split of a `Dataset`, and says what is about to happen.
 
     Raises:
-        InputError: If a loss refuses its arguments, t-SNE its perplexity, a folder cannot be made or holds something
-            that is not to be replaced.
+        InputError: If a loss refuses its arguments, the network its images, the sampler its numbers, t-SNE its
+            perplexity, a folder cannot be made or holds something that is not to be replaced.
     """
-    study = Study(options.path, options.settings, splits, done=[])
+    splits = {split: data.hold_out(classes) for split, classes in options.held_out(data).items()}
+    study = Study(options.path, options.settings(data), splits, done=[])
     _check_losses(study)
+    _check_network(study)
+    _check_batches(study)
     _check_perplexity(study)
     make_folder(options.path)
-    done = [s for s in options.settings if study.folder(s).is_done(s, options.overwrite)]
+    done = [s for s in study.settings if study.folder(s).is_done(s, options.overwrite)]
     for settings, folder in map(study.baseline, splits):
         if folder.is_done(settings, options.overwrite) and folder.load():
             done.append(settings)
-    first = splits[options.settings[0].split]
-    log.terminal.plan(first, options.settings, options.precision_reason, options.path)
-    for settings in options.settings:
+    first = splits[study.settings[0].split]
+    log.terminal.plan(first, study.settings, options.precision_reason, options.path)
+    for settings in study.settings:
         if settings in done:
             log.skip(settings, study.folder(settings))
     return dataclasses.replace(study, done=done)
@@ -109,6 +113,22 @@ def _check_losses(study):
             if not settings.overrides:  # A fault of ours: the defaults are no input.
                 raise
             raise InputError(f"{settings.name}: {error}") from error
+
+
+def _check_network(study):
+    """Builds the network once: an image may be too small for it, its weights may be out of reach."""
+    settings = study.settings[0]
+    try:
+        build_embedder(settings, study.splits[settings.split].image_shape)
+    except ValueError as error:
+        raise InputError(f"--model {settings.model}: {error}") from error
+
+
+def _check_batches(study):
+    try:
+        study.batches  # noqa: B018
+    except ValueError as error:
+        raise InputError(str(error)) from error
 
 
 def _check_perplexity(study):

@@ -4,6 +4,7 @@ import contextlib
 import re
 
 import keras
+import rich.progress
 from rich import box
 from rich.console import Console
 from rich.live import Live
@@ -28,6 +29,12 @@ class Terminal:
 
     def say(self, text):
         self.console.print(text, markup=False)
+
+    def track(self, items, total, what):
+        """Gives items one after the other; a terminal shows meanwhile what is done to how many of a total."""
+        if not self.console.is_terminal:
+            return items
+        return rich.progress.track(items, what, total, console=self.console, transient=True)
 
     def error(self, text):
         """Prints a message of the program, not of Python, to standard error."""

@@ -78,7 +78,8 @@ def tune(options, data, log):
     Raises:
         InputError: If the loss takes no number, or a folder cannot be made or holds what is not to be replaced.
     """
-    (settings,), path = options.settings, options.path / options.settings[0].loss
+    (settings,) = options.settings(data)
+    path = options.path / settings.loss
     drawn = draw_trials(settings.loss, options.trials, data.num_classes, settings.embedding_dim)
     trials = {
         RunFolder(path / f"trial-{number}"): dataclasses.replace(settings, overrides=overrides)
@@ -87,7 +88,7 @@ def tune(options, data, log):
     pending = {folder: s for folder, s in trials.items() if not folder.is_done(s, options.overwrite)}
     make_folder(path)
     log.terminal.plan(data, [settings], options.precision_reason, path)
-    batches = len(Batches(data.train, 0, settings.sampler)) * settings.epochs
+    batches = len(Batches.of(data.train, settings)) * settings.epochs
     kept = "Interrupted. Finished trials are kept; the same command goes on from there."
     with log.following(Estimate(len(pending), batches), kept):
         for folder, trial in pending.items():
@@ -99,7 +100,7 @@ def tune(options, data, log):
 
 def run_trial(settings, data, folder, log):
     """Trains with some overrides, and gives what `metrics.json` says: the best MAP@R on the validation images."""
-    folder.start(settings, log.command)
+    folder.start(settings, log.command, data.source)
     log.begin(f"{settings.loss} {folder.path.name}")
     metrics = {"dataset": data.name, "loss": settings.loss, "overrides": settings.overrides}
     model = build_model(settings, data.image_shape, data.num_classes)

@@ -11,6 +11,7 @@ from support.numbered_images import counts_of, mixed_labels, numbered_images, nu
 from data import load_dataset, make_dataset, part_of
 from lab.errors import InputError
 from lab.sources import SOURCES, Source
+from lab.sources.found import Found
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +92,8 @@ def test_a_downloaded_data_set_holds_out_5000_training_images(monkeypatch):
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"Unknown dataset: cifar\. Valid: mnist, fashion_mnist, digits"):
-        load_dataset("cifar")
+    with pytest.raises(InputError, match=r"unknown dataset cifra10.*mean cifar10.*mnist, fashion_mnist, digits"):
+        load_dataset("cifra10")
 
 
 def test_a_first_look_has_10000_images_for_training_1000_for_validation_and_all_test_images(monkeypatch):
@@ -250,22 +251,121 @@ def test_images_need_not_be_square_but_alike(arrays):
         make_dataset(**arrays | {"test": (wide(images), labels)})
 
 
-@pytest.mark.parametrize(
-    ("counts", "validation", "message"),
-    [
-        ((60, 1, 59, 0), 12, "needs two images.*Received: 1 of shoe, 0 of bag$"),
-        ((110, 2, 58, 2), 168, "needs an image beside the 168 for validation.*Received: 0 of shoe, 0 of bag$"),
-    ],
-)
-def test_a_class_without_an_image_to_train_on_is_refused_by_its_name(arrays, counts, validation, message):
-    toy = {"train": (numbered_images(sum(counts)), np.repeat(range(4), counts)), "validation": validation}
-    with pytest.raises(InputError, match=f"^toy train: every class {message}"):
+def test_a_class_that_validation_leaves_no_image_to_train_on_is_refused_by_its_name(arrays):
+    toy = {"train": (numbered_images(172), np.repeat(range(4), (110, 2, 58, 2))), "validation": 168}
+    with pytest.raises(InputError, match=r"^toy train: every class needs an image beside the 168.* out: shoe, bag$"):
         make_dataset(**arrays | toy | {"class_names": ["hat", "shoe", "coat", "bag"]})
 
 
-def test_of_many_classes_without_images_five_are_named(arrays):
-    with pytest.raises(InputError, match=r"0 of d, 0 of e, 0 of f, 0 of g, 0 of h and 6 classes more$"):
-        make_dataset(**arrays | {"class_names": "abcdefghijklmn"})
+def test_a_class_of_one_image_is_trained_on_and_has_none_for_validation(arrays):
+    toy = {"train": (numbered_images(120), mixed_labels(60, 1, 58, 1)), "class_names": "abcd"}
+    toy = make_dataset(**arrays | toy)
+    assert counts_of(toy.train.labels) == [54, 1, 52, 1]
+    assert counts_of(toy.validation.labels) == [6, 0, 6]
+    assert toy.num_classes == 4
+
+
+def test_a_class_without_images_is_left_out_and_said(arrays, capsys):
+    toy = make_dataset(**arrays | {"class_names": "abcdefghij"})
+    assert toy.class_names == ("a", "b", "c")
+    assert capsys.readouterr().out == "toy: no images of d, e, f, g, h and 2 more\n"
+
+
+def test_one_class_is_refused(arrays):
+    with pytest.raises(InputError, match=r"^toy train: needs images of two classes"):
+        make_dataset(**arrays | {"train": (numbered_images(120), np.zeros(120, int))})
+
+
+def test_test_images_of_some_classes_that_are_not_trained_on_are_left_out_and_said(arrays, capsys):
+    toy = make_dataset(**arrays | {"train": (numbered_images(120), 2 * mixed_labels(60, 60))})
+    assert toy.class_names == ("a", "c")
+    assert toy.test.labels.tolist() == [0, 1] * 3
+    assert numbers_of(toy.test.images).tolist() == [0, 2, 3, 5, 6, 8]
+    assert "toy test: left out 3 images of classes that have none to train on: b" in capsys.readouterr().out
+    assert toy.unseen is None
+
+
+def test_test_images_of_other_classes_than_those_trained_on_are_judged_as_unseen(arrays):
+    labels = np.arange(9) % 3
+    toy = make_dataset(**arrays | {"test": (numbered_images(9), labels + 3), "class_names": "abcdef"})
+    assert (toy.class_names, toy.unseen_names) == (tuple("abc"), tuple("def"))
+    assert (len(toy.test), len(toy.unseen)) == (0, 9)
+    assert toy.unseen.labels.tolist() == labels.tolist()
+    assert list(toy.parts) == ["train", "validation", "unseen"]
+    assert (toy.judged_part, toy.shown_names) == ("unseen", ("a", "b", "c", "d*", "e*", "f*"))
+    assert toy.shown_labels.tolist() == (labels + 3).tolist()
+    np.testing.assert_array_equal(toy.shown_images(np.arange(9)), toy.unseen.images)
+
+
+def one_level(*counts, on_disk=None):
+    """A source that does not tell its parts apart."""
+    images = numbered_images(sum(counts))
+    if on_disk:
+        np.save(on_disk, images)
+        images = np.load(on_disk, mmap_mode="r")
+    names = tuple(f"c{number}" for number in range(len(counts)))
+    return Found("own", names, {"train": (images, mixed_labels(*counts))}, content="abc")
+
+
+@pytest.fixture
+def load(monkeypatch):
+    """Function that loads what a source has found."""
+
+    def load(found, **arguments):
+        monkeypatch.setattr("data.read", lambda *_: found)
+        return load_dataset("own", **arguments)
+
+    return load
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_a_source_of_one_level_is_parted_by_class_whether_or_not_it_is_in_memory(load, tmp_path, on_disk):
+    own = load(one_level(100, 20, 4, 3, 3, 3, 3, 3, 2, 1, on_disk=tmp_path / "images.npy" if on_disk else None))
+    assert counts_of(own.test.labels)[:3] == [20, 4, 2]
+    assert sorted(counts_of(np.append(own.test.labels, 9))[3:8]) == [0, 0, 0, 0, 2]  # Every fifth of those of three.
+    assert not {8, 9} & set(own.test.labels)
+    assert isinstance(own.train.images, np.ndarray) != on_disk
+    parts = own.parts.values()
+    assert sorted(np.concatenate([numbers_of(part.images[:]) for part in parts])) == list(range(142))
+    labels = mixed_labels(100, 20, 4, 3, 3, 3, 3, 3, 2, 1)
+    for part in parts:
+        np.testing.assert_array_equal(labels[numbers_of(part.images[:])], part.labels)
+    assert len(own.validation) == 16  # Two of each class that has two, as a twelfth of all would be fewer.
+    assert own.content == "abc"
+
+
+def test_where_the_test_part_was_drawn_all_images_of_classes_held_out_are_judged(load):
+    own = load(one_level(30, 30, 30, 30)).hold_out([1, 2])
+    assert counts_of(own.unseen.labels) == [30, 30]
+    assert own.unseen_names == ("c1", "c2")
+    labels = mixed_labels(30, 30, 30, 30)
+    np.testing.assert_array_equal(labels[numbers_of(own.unseen.images)], own.unseen.labels + 1)
+    assert counts_of(own.test.labels) == [6, 6]
+
+
+def test_a_validation_part_of_the_source_is_taken(load):
+    parts = {"train": slice(0, 80), "validation": slice(80, 100), "test": slice(100, 120)}
+    images, labels = numbered_images(120), mixed_labels(40, 40, 40)
+    found = Found("own", tuple("abc"), {part: (images[rows], labels[rows]) for part, rows in parts.items()})
+    own = load(found)
+    assert {part: numbers_of(own.parts[part].images).tolist() for part in parts} == {
+        part: list(range(rows.start, rows.stop)) for part, rows in parts.items()
+    }
+
+
+def test_a_validation_part_without_pairs_is_drawn_from_the_training_images(load):
+    images, labels = numbered_images(120), mixed_labels(40, 40, 40)
+    parts = {"train": (images, labels), "validation": (images[:2], np.array([0, 1])), "test": (images[:9], labels[:9])}
+    own = load(Found("own", tuple("abc"), parts))
+    assert (len(own.train), len(own.validation)) == (110, 10)
+
+
+def test_who_asks_and_by_which_camera_is_kept_with_unseen_classes(load):
+    images, labels = numbered_images(120), mixed_labels(40, 40, 40)
+    parts = {"train": (images, labels), "test": (images[:6], np.array([3, 3, 3, 4, 4, 4]))}
+    queries, cameras = np.arange(6) % 3 == 0, np.arange(6)
+    own = load(Found("own", tuple("abcde"), parts, queries=queries, cameras=cameras))
+    assert (own.queries.tolist(), own.cameras.tolist()) == (queries.tolist(), cameras.tolist())
 
 
 @pytest.mark.parametrize("labels", [np.arange(3), np.zeros(9, int)])

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from data import Split, hold_out, make_dataset
+from data import Split, make_dataset
 from lab.errors import InputError
 
 
@@ -25,7 +25,7 @@ def classes_shown(images):
 
 
 def test_known_and_unseen_images_are_parted_and_renumbered(data):
-    parted = hold_out(data, [4, 1])
+    parted = data.hold_out([4, 1])
     assert parted.class_names == ("zero", "two", "three", "five")
     assert parted.unseen_names == ("one", "four")
     assert (parted.num_classes, parted.image_shape, parted.name) == (4, (4, 4, 1), "numbers")
@@ -50,7 +50,7 @@ def test_what_the_images_of_unseen_classes_show_changes_nothing_that_is_trained_
         part: Split(np.where(np.isin(split.labels, [1, 4])[:, None, None, None], 0, split.images), split.labels)
         for part, split in (("train", data.train), ("validation", data.validation))
     }
-    plain, blackened = (hold_out(d, [1, 4]) for d in (data, dataclasses.replace(data, **hidden)))
+    plain, blackened = (d.hold_out([1, 4]) for d in (data, dataclasses.replace(data, **hidden)))
     for part in ("train", "validation", "test", "unseen"):
         np.testing.assert_array_equal(plain.parts[part].images, blackened.parts[part].images)
 
@@ -58,23 +58,23 @@ def test_what_the_images_of_unseen_classes_show_changes_nothing_that_is_trained_
 @pytest.mark.parametrize("classes", [[6], [-1], [0, 1, 2, 3, 4]])
 def test_classes_that_cannot_be_held_out_are_refused(data, classes):
     with pytest.raises(InputError, match=r"some of 0 \.\.\. 5 and leave two"):
-        hold_out(data, classes)
+        data.hold_out(classes)
 
 
 def test_a_data_set_of_which_no_class_is_held_out_stays_as_it_is(data):
-    assert hold_out(data, ()) is data
+    assert data.hold_out(()) is data
     assert list(data.parts) == ["train", "validation", "test"]
 
 
 def test_judged_are_the_unseen_classes_or_all_if_there_are_none(data):
     assert (data.judged_part, data.judged_names) == ("test", data.class_names)
-    parted = hold_out(data, [1, 4])
+    parted = data.hold_out([1, 4])
     assert (parted.judged_part, parted.judged_names) == ("unseen", ("one", "four"))
 
 
 @pytest.mark.parametrize("classes", [(), (1, 4)])
 def test_shown_are_all_test_images_those_of_unseen_classes_last_and_starred(data, classes):
-    parted = hold_out(data, classes)
+    parted = data.hold_out(classes)
     everything = np.arange(len(data.test))
     np.testing.assert_array_equal(
         np.array(parted.shown_names)[parted.shown_labels],
@@ -91,6 +91,6 @@ def test_shown_are_all_test_images_those_of_unseen_classes_last_and_starred(data
 @pytest.mark.parametrize("classes", [(), (1, 4)])
 @pytest.mark.parametrize("indices", [[], [0, 3, 39, 40, 59], [1, 2], [50, 51]])
 def test_some_of_the_images_shown_are_those_of_their_numbers(data, classes, indices):
-    parted = hold_out(data, classes)
+    parted = data.hold_out(classes)
     everything = parted.shown_images(np.arange(len(data.test)))
     np.testing.assert_array_equal(parted.shown_images(np.array(indices, int)), everything[indices])

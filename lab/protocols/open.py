@@ -1,73 +1,77 @@
 """Trained on some of the classes, and judged on those never seen and on telling them from the known ones."""
 
-import dataclasses
 import json
 import pathlib
 
-from evaluation.classification import few_shot_accuracies
+import numpy as np
+
 from evaluation.open_set import open_set
-from evaluation.retrieval import retrieval
-from evaluation.significance import interval
-from evaluation.vectors import class_means, l2_normalize, squared_distances
-from evaluation.verification import all_pairs, verification
+from evaluation.vectors import l2_normalize, squared_distances
 from lab.errors import InputError
 
-from .protocol import Judgement, Protocol, accuracies, pair_arrays, predicted, validated_thresholds
+from .protocol import Judgement, Protocol, accuracies, predicted
 from .score import CLASSES, OPEN_SET, PAIRS, RETRIEVAL, SHOTS, prefixed
+from .unseen import EXAMPLES, among_unseen
 
 SPLITS_FILE = pathlib.Path(__file__).parent / "unseen_classes.json"
-EXAMPLES = (1, 5, 10)  # Of each class, for few-shot accuracy.
-DRAWS = 100
+SPLITS = 5
+SHARE = 1 / 3  # Of the classes, unless another one is asked for.
+SEED = 0
 
 
-def unseen_classes(name, num_classes):
-    """The committed splits of a data set: dict from their numbers to those of the classes that each keeps back.
+def unseen_classes(name, num_classes, share=None, count=SPLITS):
+    """The splits of a data set: dict from their numbers to those of the classes that each keeps back.
 
-    Each of ten classes is kept back in two of the five.
+    Those committed, of four classes in which each of ten is kept back twice, where there are some and no share is
+    asked for. Else the classes are dealt out, and shuffled anew when those that are left make no split.
+
+    Args:
+        name: Of the data set.
+        num_classes: Number of its classes.
+        share: Of the classes that a split keeps back; None for those committed, or a third.
+        count: Number of splits.
 
     Raises:
-        InputError: If the data set has no splits, or other classes than they were drawn for.
+        InputError: If fewer than two classes are kept back, or two left.
     """
-    splits = json.loads(SPLITS_FILE.read_text())
-    if name not in splits:
-        raise InputError(f"--protocol open has splits for {', '.join(splits)}. Received: {name}")
-    largest = max(map(max, splits[name]))
-    if largest >= num_classes:
-        raise InputError(f"--protocol open holds out class {largest} of {name}, which has {num_classes} classes")
-    return dict(enumerate(splits[name]))
+    committed = json.loads(SPLITS_FILE.read_text()).get(name, [])
+    if share is None and committed and max(map(max, committed)) < num_classes and count <= len(committed):
+        return dict(enumerate(committed[:count]))
+    unseen = round((share or SHARE) * num_classes)
+    if not 2 <= unseen <= num_classes - 2:
+        raise InputError(
+            f"--protocol open holds out {unseen} of the {num_classes} classes of {name}: it takes two at least, and "
+            "two others to train on. Choose another share of them with --unseen"
+        )
+    dealt = num_classes // unseen  # Splits without a class in common.
+    rounds = [np.random.default_rng([SEED, number]).permutation(num_classes) for number in range(-(-count // dealt))]
+    hands = [order[: dealt * unseen].reshape(dealt, unseen) for order in rounds]
+    return dict(enumerate(np.sort(np.concatenate(hands)[:count], axis=1).tolist()))
 
 
 def judge(data, embeddings, logits):
     """Scores among the classes never seen, and of telling them from the known ones: see `Protocol.judge`."""
-    test, unseen, labels = l2_normalize(embeddings["test"]), l2_normalize(embeddings["unseen"]), data.unseen.labels
-    means = class_means(l2_normalize(embeddings["train"]), data.train.labels)
+    alike = among_unseen(data, embeddings)
+    test, means = l2_normalize(embeddings["test"]), alike.arrays["class_means"]
     head = None if logits is None else logits["test"]
-    pairs = all_pairs(unseen, labels)
-    alike = retrieval(unseen, labels) | verification(pairs)
-    shots = {shots: few_shot_accuracies(unseen, labels, shots, DRAWS, seed=0) for shots in EXAMPLES}
     recognition = _recognition(data, embeddings, means, logits)
     rule = "center_distance" if logits is None else "max_logit"  # Fixed before any result was seen.
     return Judgement(
         scores={
             **{f"known_{name}": value for name, value in accuracies(test, data.test.labels, means, head).items()},
-            **{f"unseen_{name}": value for name, value in alike.items()},
-            **{f"unseen_{n}_shot": float(accuracies.mean()) for n, accuracies in shots.items()},
+            **alike.scores,
             **{f"open_{name}": value for name, value in recognition[rule].items()},
         },
         details={
             "held_out": list(data.unseen_names),
-            "thresholds": validated_thresholds(data, embeddings, pairs),
-            "shots": {str(n): dataclasses.asdict(interval(a)) | {"draws": DRAWS} for n, a in shots.items()},
+            **alike.details,
             "open_set": {"rule": rule, **recognition},
         },
         arrays={
             "test_embeddings": embeddings["test"],
             "test_labels": data.test.labels,
             **predicted(test, data.test.labels, means, head),
-            "unknown_embeddings": embeddings["unseen"],
-            "unknown_labels": labels,
-            "class_means": means,
-            **pair_arrays(pairs),
+            **alike.arrays,
         },
     )
 
@@ -116,16 +120,17 @@ OPEN = Protocol(
     judge=judge,
     splits=unseen_classes,
     method=(
-        "Trained on six classes, judged on the four never seen and on telling them from the known ones; five splits "
-        "hold out each class twice. {how} Known or unknown is told by the largest logit, or by the distance to the "
+        "Trained on some classes, judged on those held out, never seen, and on telling them from the known ones; every "
+        "split holds out others. {how} Known or unknown is told by the largest logit, or by the distance to the "
         "nearest class mean for a loss without a classifier; the threshold of the FPR lets 95 % of the validation "
         "images pass. The splits share classes: the intervals are somewhat too narrow."
     ),
     plan="open: {unseen} classes held out, in {splits}; the images are the first's",
-    in_title=", four classes unseen",
+    in_title=", classes unseen",
     in_path="-open",
     tunable=False,
     known="test images of known classes",
     judged=", classes never seen",
     map_note="* classes never seen in training; MAP@R and 5-shot are of them, AUROC is of the others against them.",
+    rare=tuple(f"unseen_{n}_shot" for n in EXAMPLES),
 )

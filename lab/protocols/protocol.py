@@ -32,14 +32,15 @@ class Protocol:
         short: The scores that a terminal has room for; where it is narrow, the first of them.
         headlines: The scores that a loss is compared with softmax by.
         highlights: The scores of a single line.
-        head: Name of the accuracy of the loss's own classifier, the one score that not every loss has.
+        head: Name of the accuracy of the loss's own classifier, if it is measured; a score not every loss has.
         roles: What every protocol has, under names of its own: dict from `nearest_mean`, `map_at_r`, `recall_at_1`,
             `eer` and `tar_at_far_1e-3` to the names of its scores.
         unit: What an interval is over, a field of `Settings`.
         judge: Function from a `Dataset`, a dict from its parts to their embeddings `(n, d)`, and such a dict of
             the logits `(n, C)` of the loss's own classifier, without the training part's, or None, to a `Judgement`.
-        splits: Function from the name and the number of classes of a data set to a dict from each split to the
-            numbers of the classes that it keeps from training.
+        splits: Function from the name and the number of classes of a data set, the share of the classes to hold out,
+            or None, and the number of splits, to a dict from each split to the numbers of the classes that it keeps
+            from training.
         method: How it measures, for the summary; `{how}` stands for what every protocol does alike.
         plan: What is said of it beforehand, with `{unseen}` classes kept back and `{splits}`; or nothing.
         in_title, in_path: What a title and the name of a folder say of it.
@@ -47,6 +48,7 @@ class Protocol:
         known: What the test images of the classes trained on are called.
         judged: What a title says of the images that are told apart.
         map_note: What a map says of classes never seen.
+        rare: Names of the scores, beside `head`, that not every data set has.
     """
 
     name: str
@@ -67,11 +69,17 @@ class Protocol:
     known: str = "test images"
     judged: str = ""
     map_note: str = ""
+    rare: tuple = ()
 
     @property
     def scores(self):
         """Every `Score` by name."""
         return {name: score for table in self.tables.values() for name, score in table.items()}
+
+    @property
+    def optional(self):
+        """Names of the scores that a run may lack."""
+        return *filter(None, [self.head]), *self.rare
 
     @property
     def units(self):
@@ -91,6 +99,8 @@ class Protocol:
         parts = []
         for name in self.highlights:
             score, value = self.scores[name], values[name]
+            if value is None:
+                continue
             shown = f"{value:.2%}" if score.percent else f"{value:.3f}"
             parts.append(f"{score.title.split(': ')[-1]} {shown}")
         return " · ".join(parts)

@@ -50,6 +50,7 @@ RETRIEVAL = {
     "r_precision": Score("R-precision", "R-pre-\ncision", digits=4),
     "map_at_r": Score("MAP@R", "MAP@R", digits=4),
 }
+AVERAGE_PRECISION = {"mean_average_precision": Score("mAP", "mAP", digits=4)}
 PAIRS = {
     "eer": _percent("EER", "EER\n%", better=-1),
     "tar_at_far_1e-2": _percent("TAR at FAR 1e-2", "TAR %\n@1e-2"),

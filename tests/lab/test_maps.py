@@ -7,7 +7,6 @@ import pytest
 from support.small_network import few_digits, small_settings
 from threadpoolctl import threadpool_info
 
-from data import hold_out
 from evaluation.vectors import l2_normalize
 from lab import maps
 from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, draw_maps, film_maps, pixel_vectors, sample_indices
@@ -74,7 +73,7 @@ def test_an_embedding_with_the_same_distances_lies_as_the_pixels_do(digits, base
 
 
 def test_the_map_of_test_images_shows_those_of_classes_never_seen(digits):
-    parted = hold_out(digits, [0, 1, 2, 3])
+    parted = digits.hold_out([0, 1, 2, 3])
     selection = Selection.of_pixels(parted, SETTINGS)
     shown = parted.shown_labels[selection.indices["test"]]
     assert set(shown) == set(range(10))

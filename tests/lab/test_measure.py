@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.small_network import few_digits, small_model, small_settings
 
-from data import Dataset, hold_out
+from data import Dataset
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
 from lab.maps import STRIP, Selection, pixel_vectors
@@ -44,7 +44,7 @@ class Case:
 def case(request):
     """A model that need not be trained, measured on few images of all classes, or of classes never seen too."""
     few = dataclasses.replace(few_digits(), train=few_digits().train[:200], test=few_digits().test[:200])
-    data, settings, stages = hold_out(few, () if request.param is None else UNSEEN), SETTINGS[request.param], []
+    data, settings, stages = few.hold_out(() if request.param is None else UNSEEN), SETTINGS[request.param], []
     model, pixels = small_model(settings, data), measure_pixels(data, settings.of_pixels(), silent)
     run = measure(model, data, pixels.selection(), settings, stages.append)
     return Case(data, model, pixels, run, stages)

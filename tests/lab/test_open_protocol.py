@@ -10,8 +10,8 @@ import pytest
 from lab.errors import InputError
 from lab.protocols import PROTOCOLS
 from lab.protocols.open import SPLITS_FILE, unseen_classes
-from lab.sources import SOURCES
 
+COMMITTED = "mnist", "fashion_mnist", "digits"
 SPLITS, UNSEEN = 5, 4  # Splits of a data set; classes of each.
 
 
@@ -28,11 +28,11 @@ def draw_splits(num_classes, seed):
 
 def test_the_committed_splits_are_the_draws_of_seeds_0_1_and_2():
     committed = json.loads(SPLITS_FILE.read_text())
-    assert list(committed) == list(SOURCES)
+    assert list(committed) == list(COMMITTED)
     assert list(committed.values()) == [draw_splits(10, seed) for seed in range(3)]
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", COMMITTED)
 def test_every_class_is_held_out_twice(name):
     splits = unseen_classes(name, 10)
     assert list(splits) == list(range(SPLITS)) == [0, 1, 2, 3, 4]
@@ -46,11 +46,28 @@ def test_each_protocol_knows_its_splits():
     assert PROTOCOLS["closed"].splits("digits", 10) == {None: ()}
 
 
-def test_a_data_set_without_splits_is_refused_with_those_that_have_them():
-    with pytest.raises(InputError, match=r"mnist, fashion_mnist, digits.*flowers"):
-        unseen_classes("flowers", 10)
+@pytest.mark.parametrize(("name", "classes"), [("flowers", 30), ("mnist", 6), ("cifar100", 100)])
+def test_a_data_set_without_splits_of_its_own_has_a_third_of_its_classes_drawn_for_each(name, classes):
+    splits = unseen_classes(name, classes)
+    assert list(splits) == list(range(SPLITS))
+    for split in splits.values():
+        assert split == sorted(set(split))
+        assert len(split) == round(classes / 3)
+        assert set(split) <= set(range(classes))
+    first, second, third, *_ = map(set, splits.values())
+    assert not (first & second) | (first & third) | (second & third)
+    assert unseen_classes(name, classes) == splits == unseen_classes("another name", classes)
 
 
-def test_a_data_set_with_fewer_classes_than_its_splits_is_refused():
-    with pytest.raises(InputError, match="class 9 of mnist, which has 6 classes"):
-        unseen_classes("mnist", 6)
+def test_a_share_of_the_classes_and_a_number_of_splits_can_be_asked_for():
+    splits = unseen_classes("mnist", 10, share=0.25, count=7)
+    assert [len(split) for split in splits.values()] == [2] * 7
+    committed = unseen_classes("mnist", 10)
+    assert unseen_classes("mnist", 10, count=2) == {0: committed[0], 1: committed[1]}
+    assert unseen_classes("mnist", 10, share=0.25, count=2) == {0: splits[0], 1: splits[1]}
+
+
+@pytest.mark.parametrize(("classes", "share"), [(3, None), (10, 0.1), (10, 0.9)])
+def test_fewer_than_two_classes_on_either_side_are_refused(classes, share):
+    with pytest.raises(InputError, match=rf"holds out \d of the {classes} classes of flowers.*--unseen"):
+        unseen_classes("flowers", classes, share)

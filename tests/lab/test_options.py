@@ -5,6 +5,7 @@ import importlib.util
 import re
 
 import pytest
+from support import small_network
 
 from lab import machine, options
 from lab.changes import parse_changes, parse_sweep
@@ -21,7 +22,7 @@ def in_an_empty_folder(tmp_path, monkeypatch):
 
 
 def settings_of(*arguments):
-    return parse_options(list(arguments)).settings
+    return small_network.settings_of(parse_options(list(arguments)))
 
 
 def test_without_flags_it_trains_the_four_losses_on_mnist_with_one_seed():
@@ -34,7 +35,7 @@ def test_every_flag_reaches_the_settings():
     flags = (
         "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal "
         "--sampler shuffle --augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
-        "--perplexity 12 --tsne-iterations 300 --protocol open --quick"
+        "--perplexity 12 --tsne-iterations 300 --protocol open --quick --unseen 0.2"
     )
     (settings,) = settings_of(*flags.split())
     assert dataclasses.asdict(settings) == {
@@ -56,6 +57,13 @@ def test_every_flag_reaches_the_settings():
         "perplexity": 12.0,
         "tsne_iterations": 300,
         "quick": True,
+        "content": None,
+        "image_size": None,
+        "unseen": 0.2,
+        "weights": None,
+        "freeze": False,
+        "classes_per_batch": None,
+        "per_class": None,
     }
 
 
@@ -92,7 +100,7 @@ def test_a_sweep_trains_one_loss_with_one_value_after_another_for_each_seed():
     sweep = ["--sweep", "center.center_weight=0,0.5", "--set", "center.center_rate=0.1"]
     options = parse_options([*sweep, "--seeds", "2"])
     assert options.path.name == "mnist-sweep-center.center_weight"
-    assert [(s.loss, s.seed, s.sweep, s.overrides) for s in options.settings] == [
+    assert [(s.loss, s.seed, s.sweep, s.overrides) for s in small_network.settings_of(options)] == [
         ("center", seed, "center_weight", {"center_rate": 0.1, "center_weight": value})
         for seed in (0, 1)
         for value in (0.0, 0.5)
@@ -110,10 +118,15 @@ def test_without_tensorboard_the_remedy_is_said_at_once_and_it_can_be_done_witho
 
 
 def test_the_classes_that_each_split_keeps_from_training_are_known():
-    assert parse_options(["--dataset", "digits"]).unseen == {None: ()}
-    splits = unseen_classes("digits", 10)
-    assert parse_options(["--dataset", "digits", "--protocol", "open"]).unseen == splits
-    assert parse_options(["--dataset", "digits", "--protocol", "open", "--quick"]).unseen == {0: splits[0]}
+    splits, data = unseen_classes("digits", 10), small_network.few_digits()
+    for flags, expected in (
+        ((), {None: ()}),
+        (("--protocol", "open"), splits),
+        (("--protocol", "open", "--quick"), {0: splits[0]}),
+        (("--protocol", "open", "--splits", "2"), {0: splits[0], 1: splits[1]}),
+        (("--protocol", "open", "--unseen", "0.2"), unseen_classes("digits", 10, 0.2)),
+    ):
+        assert parse_options(["--dataset", "digits", *flags]).held_out(data) == expected
 
 
 @pytest.mark.parametrize(
@@ -157,7 +170,7 @@ def test_options_cannot_be_changed():
 def test_tuning_takes_one_loss_with_seed_0_and_twelve_trials_unless_told_otherwise(flags, trials):
     options = parse_options(["--tune", "center", *flags.split()])
     assert (options.tune, options.trials) == ("center", trials)
-    assert [(s.loss, s.seed, s.overrides) for s in options.settings] == [("center", 0, {})]
+    assert [(s.loss, s.seed, s.overrides) for s in small_network.settings_of(options)] == [("center", 0, {})]
 
 
 def test_seeds_are_numbered_from_0():
@@ -317,7 +330,7 @@ def test_a_file_in_the_place_of_the_results_is_refused(tmp_path, capsys):
 
 def test_a_precision_asked_for_is_taken_as_it_is():
     options = parse_options(["--precision", "float32"])
-    assert (options.settings[0].precision, options.precision_reason) == ("float32", "as asked")
+    assert (options.same["precision"], options.precision_reason) == ("float32", "as asked")
 
 
 @pytest.fixture
@@ -346,7 +359,7 @@ def machine_with(monkeypatch):
 def test_precision_auto_follows_the_processor_and_says_why(flags, policy, told, machine_with):
     machine_with(flags)
     options = parse_options(["--precision", "auto"])
-    assert {s.precision for s in options.settings} == {policy}
+    assert options.same["precision"] == policy
     assert told in options.precision_reason
 
 
@@ -357,7 +370,7 @@ def test_precision_auto_follows_the_processor_and_says_why(flags, policy, told, 
 def test_precision_auto_follows_the_gpu_if_there_is_one(capability, policy, told, machine_with):
     machine_with("amx_bf16", capability)
     options = parse_options([])
-    assert {s.precision for s in options.settings} == {policy}
+    assert options.same["precision"] == policy
     assert told in options.precision_reason
     assert "GPU" in options.precision_reason
 
@@ -375,4 +388,4 @@ def test_a_setting_without_a_flag_has_its_default(monkeypatch, tmp_path):
         recipe: str = "default"
 
     monkeypatch.setattr(options, "Settings", Later)
-    assert {s.recipe for s in parse_options(["--runs", str(tmp_path)]).settings} == {"default"}
+    assert {s.recipe for s in settings_of("--runs", str(tmp_path))} == {"default"}

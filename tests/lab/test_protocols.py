@@ -14,10 +14,11 @@ from sklearn.preprocessing import normalize
 from support.embeddings import data, retrieval_by_loops, vote
 
 from data import Dataset, Split
+from evaluation.classification import few_shot_accuracies
+from evaluation.query_gallery import query_gallery
 from lab.protocols import DISTANCE_BINS, PROTOCOLS, ROC_FARS
-from lab.protocols.open import EXAMPLES
 
-CLOSED, OPEN = PROTOCOLS["closed"], PROTOCOLS["open"]
+CLOSED, OPEN, UNSEEN = PROTOCOLS.values()
 PARTS = {"train": slice(0, 300), "validation": slice(300, 400), "test": slice(400, 600)}
 
 
@@ -205,23 +206,57 @@ def test_an_error_is_by_how_much_the_wrong_class_beats_the_right_one(case):
         assert 0 < wrong.sum() < len(wrong)
 
 
-def test_too_few_unseen_images_for_the_examples_are_refused(opened):
+@pytest.mark.parametrize("name", ["open", "unseen"])
+def test_few_examples_are_of_the_classes_that_have_an_image_more_and_say_of_how_many(opened, name):
     dataset, embeddings, logits = opened
-    few = dataclasses.replace(dataset, unseen=split(np.repeat(np.arange(3), max(EXAMPLES))))
-    points = embeddings | {"unseen": embeddings["unseen"][: 3 * max(EXAMPLES)]}
-    with pytest.raises(ValueError, match="leave no query"):
-        OPEN.judge(few, points, logits)
+    labels = np.repeat(np.arange(4), [1, 10, 11, 30])
+    points = embeddings | {"unseen": data(52, classes=4, seed=5)[0]}
+    judgement = PROTOCOLS[name].judge(dataclasses.replace(dataset, unseen=split(labels)), points, logits)
+    shots = judgement.details["shots"]
+    assert {n: shots[n]["classes"] for n in shots} == {"1": 3, "5": 3, "10": 2}
+    expected = few_shot_accuracies(normalize(points["unseen"][11:]), labels[11:] - 2, 10, 100, seed=0).mean()
+    assert judgement.scores["unseen_10_shot"] == pytest.approx(expected, abs=1e-12)
+    few = dataclasses.replace(dataset, unseen=split(np.repeat(np.arange(3), [5, 5, 6])))
+    scores = PROTOCOLS[name].judge(few, embeddings | {"unseen": embeddings["unseen"][:16]}, logits).scores
+    assert scores["unseen_1_shot"] is not None
+    assert (scores["unseen_5_shot"], scores["unseen_10_shot"]) == (None, None)
+    assert "5-shot" not in PROTOCOLS[name].line(scores)
+
+
+def test_the_data_sets_own_unseen_classes_are_judged_alone(opened):
+    dataset, embeddings, logits = opened
+    own = dataclasses.replace(dataset, test=dataset.test[:0])
+    judgement = UNSEEN.judge(own, embeddings, logits)
+    expected = OPEN.judge(*opened)
+    shared = UNSEEN.scores.keys() & OPEN.scores.keys()
+    assert len(shared) == 11
+    assert {name: judgement.scores[name] for name in shared} == {name: expected.scores[name] for name in shared}
+    assert judgement.scores.keys() == UNSEEN.scores.keys()
+    assert judgement.scores["unseen_mean_average_precision"] is None
+    assert judgement.details == {name: expected.details[name] for name in judgement.details}
+    assert judgement.arrays.keys() == expected.arrays.keys()
+    assert {len(judgement.arrays[f"test_{name}"]) for name in ("embeddings", "labels", "predictions", "errors")} == {0}
+
+
+def test_where_there_are_queries_they_ask_the_gallery(opened):
+    dataset, embeddings, logits = opened
+    queries, cameras = np.arange(90) % 5 == 0, np.arange(90) % 3
+    own = dataclasses.replace(dataset, test=dataset.test[:0], queries=queries, cameras=cameras)
+    expected = query_gallery(normalize(embeddings["unseen"]), own.unseen.labels, queries, cameras)
+    scores = UNSEEN.judge(own, embeddings, logits).scores
+    assert {f"unseen_{name}": value for name, value in expected.items()}.items() <= scores.items()
+    assert scores["unseen_eer"] == OPEN.judge(*opened).scores["unseen_eer"]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS.values(), ids=list(PROTOCOLS))
 def test_whatever_a_protocol_names_is_one_of_its_scores(protocol):
-    named = {*protocol.short, *protocol.headlines, *protocol.highlights, protocol.head, *protocol.roles.values()}
+    named = {*protocol.short, *protocol.headlines, *protocol.highlights, *protocol.optional, *protocol.roles.values()}
     assert named <= protocol.scores.keys()
     assert sum(len(table) for table in protocol.tables.values()) == len(protocol.scores)
 
 
-def test_both_protocols_have_the_same_roles_the_open_one_of_classes_never_seen():
-    assert CLOSED.roles.keys() == OPEN.roles.keys()
+def test_all_protocols_have_the_same_roles_the_open_one_of_classes_never_seen():
+    assert CLOSED.roles.keys() == OPEN.roles.keys() == UNSEEN.roles.keys()
     assert OPEN.roles["nearest_mean"] == "known_center_accuracy"
     assert {OPEN.roles[role] for role in OPEN.roles if role != "nearest_mean"} == {
         f"unseen_{CLOSED.roles[role]}" for role in CLOSED.roles if role != "nearest_mean"

@@ -297,10 +297,10 @@ def test_starting_empties_the_folder(finished):
 
 
 def test_config_holds_what_a_result_depends_on(folder):
-    folder.start(SETTINGS, COMMAND)
+    folder.start(SETTINGS, COMMAND, "/images/birds")
     config = json.loads((folder.path / "config.json").read_text())
-    assert config == {"settings": SETTINGS.to_dict(), "command": COMMAND, **environment()}
-    assert config.keys() == {"settings", "command", "versions", "git_commit", "machine"}
+    assert config == {"settings": SETTINGS.to_dict(), "command": COMMAND, "source": "/images/birds", **environment()}
+    assert config.keys() == {"settings", "command", "source", "versions", "git_commit", "machine"}
 
 
 FILM = SimpleNamespace(frames=["one"], arrays={"epochs": np.arange(3)})

@@ -34,7 +34,10 @@ def test_settings_kept_and_read_are_the_same(settings):
 def test_raw_pixels_keep_what_they_depend_on_and_nothing_else():
     assert OPEN.of_pixels().to_dict() == {
         "dataset": "mnist",
+        "content": None,
+        "image_size": None,
         "protocol": "open",
+        "unseen": None,
         "split": 2,
         "perplexity": 12.0,
         "tsne_iterations": 1000,

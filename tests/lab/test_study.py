@@ -9,7 +9,6 @@ import pytest
 from support.runs import write_run
 from support.small_network import few_digits
 
-from data import hold_out
 from lab.errors import InputError
 from lab.log import Log
 from lab.options import parse_options
@@ -28,8 +27,7 @@ def planned(tmp_path):
         arguments = ["--dataset", "digits", "--epochs", "2", "--precision", "float32", "--no-tensorboard"]
         options = parse_options([*arguments, "--losses", *LOSSES, "--runs", str(tmp_path), *flags])
         data = dataclasses.replace(few_digits(), train=few_digits().train[images])
-        splits = {split: hold_out(data, classes) for split, classes in options.unseen.items()}
-        return plan(options, splits, Log(options.command, tensorboard=False))
+        return plan(options, data, Log(options.command, tensorboard=False))
 
     return carry_out
 
@@ -216,7 +214,7 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     options = parse_options(["--dataset", "digits", "--no-tensorboard", "--runs", str(tmp_path)])
     options.path.write_text("a file where the folder should be")
     with pytest.raises(InputError, match=f"^cannot write to --runs {options.path}"):
-        plan(options, {None: few_digits()}, Log(options.command, tensorboard=False))
+        plan(options, few_digits(), Log(options.command, tensorboard=False))
 
 
 def test_a_study_has_failed_if_a_run_that_was_asked_for_has(planned, folder):

@@ -1,0 +1,46 @@
+"""Rows of an array on disk: what is asked for is what the array in memory would give."""
+
+import numpy as np
+import pytest
+
+from lab.rows import Rows
+
+
+@pytest.fixture
+def rows(tmp_path):
+    """Some rows, out of order, and the same in memory."""
+    array, numbers = np.random.default_rng(0).integers(0, 255, (20, 3, 2), "uint8"), np.array([7, 3, 19, 3, 0])
+    np.save(tmp_path / "array.npy", array)
+    return Rows(np.load(tmp_path / "array.npy", mmap_mode="r"), numbers), array[numbers]
+
+
+INDICES = {
+    "a number": 2,
+    "a slice": slice(1, 4),
+    "numbers": np.array([4, 0, 0]),
+    "a table of numbers": np.array([[1, 2], [3, 0]]),
+    "booleans": np.array([True, False, False, True, True]),
+    "none": np.array([], int),
+}
+
+
+@pytest.mark.parametrize("index", INDICES.values(), ids=INDICES)
+def test_what_is_indexed_is_an_array_in_memory(rows, index):
+    on_disk, array = rows
+    found = on_disk[index]
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, array[index])
+
+
+def test_they_describe_themselves_as_the_array(rows):
+    on_disk, array = rows
+    assert (len(on_disk), on_disk.shape, on_disk.ndim, on_disk.dtype) == (5, (5, 3, 2), 3, np.uint8)
+    np.testing.assert_array_equal(np.asarray(on_disk), array)
+    np.testing.assert_array_equal(np.asarray(on_disk, "float32"), array.astype("float32"))
+
+
+def test_some_of_them_stay_on_disk(rows):
+    on_disk, array = rows
+    some = on_disk.of(np.array([4, 2]))
+    assert some.array is on_disk.array
+    np.testing.assert_array_equal(some[:], array[[4, 2]])
