@@ -7,6 +7,7 @@ import numpy as np
 
 from lab.errors import InputError
 
+PARTS = "train", "validation", "test"
 BLOCK = 1 << 24  # Bytes of images that are looked at together.
 
 
@@ -80,13 +81,13 @@ def require_classes(source, class_names, labels):
         raise InputError(f"{source}: the training images must be of two classes or more. Received: {names}")
 
 
-def content_of(found, track=untracked):
+def content_of(found):
     """16 digits of SHA-256 over the images of a `Found` with all that is said of each, whatever their order."""
     total = 0
     for part, (images, labels) in found.parts.items():
         said = [labels, *(what for what in (found.queries, found.cameras) if part == "test" and what is not None)]
         begun = {}  # What is said of an image is hashed once for all of which the same is said.
-        for start, block in track(blocks(images), len(images), "fingerprint"):
+        for start, block in blocks(images):
             facts = zip(*(what[start : start + len(block)].tolist() for what in said), strict=True)
             for (label, *rest), pixels in zip(facts, block, strict=True):
                 if (label, *rest) not in begun:

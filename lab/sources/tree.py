@@ -1,0 +1,81 @@
+"""The image files in a folder, at any depth."""
+
+import os
+import pathlib
+from typing import NamedTuple
+
+from lab.errors import InputError
+
+from .images import EXTENSIONS
+
+NO_CONTENT = frozenset(("thumbs.db", "desktop.ini", "__macosx"))  # Left by file managers.
+
+
+class Tree(NamedTuple):
+    """What lies in a folder, at any depth, as paths relative to it, sorted; what is hidden is left out.
+
+    Args:
+        images: Files whose names end like those of images.
+        others: Everything else that is no folder.
+        folders: Folders.
+    """
+
+    images: list
+    others: list
+    folders: list
+
+
+def look_into(folder):
+    """The `Tree` of a folder; links are followed.
+
+    Raises:
+        InputError: If a folder cannot be read.
+    """
+    tree, pending = Tree([], [], []), [(pathlib.PurePath(), ())]
+    while pending:
+        relative, above = pending.pop()
+        try:
+            here = (folder / relative).stat()
+            entries = list(os.scandir(folder / relative))
+        except OSError as error:
+            raise InputError(f"cannot read the folder {folder / relative} ({error.strerror})") from None
+        identity = here.st_dev, here.st_ino
+        if identity in above:
+            continue  # A link to a folder that it lies in.
+        for entry in entries:
+            if entry.name.startswith(".") or entry.name.lower() in NO_CONTENT:
+                continue
+            path = relative / entry.name
+            if _is(entry.is_dir):
+                tree.folders.append(path)
+                pending.append((path, (*above, identity)))
+            elif path.suffix.lower() in EXTENSIONS and (_is(entry.is_file) or entry.is_symlink()):
+                tree.images.append(path)
+            else:
+                tree.others.append(path)
+    return Tree(*map(sorted, tree))
+
+
+def _is(question):
+    """The answer of a directory entry; no, if it is a link that leads nowhere."""
+    try:
+        return question()
+    except OSError:
+        return False
+
+
+def image_files(path):
+    """Image files under a path, sorted: those in a folder, at any depth, or the file itself.
+
+    Raises:
+        InputError: If there are none.
+    """
+    path = pathlib.Path(path)
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise InputError(f"there is no file or folder {path}")
+    images = [path / relative for relative in look_into(path).images]
+    if not images:
+        raise InputError(f"{path} has no images: no files that end in {', '.join(sorted(EXTENSIONS))}")
+    return images
