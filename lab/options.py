@@ -173,9 +173,10 @@ def _options(flags, command):
         make_folder(flags.runs)
     elif not flags.runs.is_dir():
         raise InputError(f"--summarize: there is no folder {flags.runs}. Give the folder of the results with --runs")
+    name = flags.dataset if flags.dataset in SOURCES else name_of(flags.dataset)
     kind = PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
     kind += f"-sweep-{flags.sweep.partition('=')[0]}" if flags.sweep else ""
-    path = flags.runs / (name_of(flags.dataset) + kind)
+    path = flags.runs / (name + kind)
     if path.exists() and not path.is_dir():
         raise InputError(f"{path} is a file, where the results are to go. Move it, or choose a folder with --runs")
     unused = sorted(overrides.keys() - set(losses))

@@ -92,7 +92,7 @@ def test_a_downloaded_data_set_holds_out_5000_training_images(monkeypatch):
 
 
 def test_an_unknown_data_set_is_refused_with_the_known_ones():
-    with pytest.raises(InputError, match=r"unknown dataset cifra10.*mean cifar10.*mnist, fashion_mnist, digits"):
+    with pytest.raises(InputError, match=r"cifra10 is not there.*mean cifar10.*mnist, fashion_mnist, digits"):
         load_dataset("cifra10")
 
 
