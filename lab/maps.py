@@ -28,6 +28,7 @@ def sample_indices(labels, settings, points=POINTS):
 
 def pixel_vectors(images):
     """Images as vectors of numbers in `[0, 1]`, float32 `(n, height * width * channels)`."""
+    images = np.asarray(images)
     return images.reshape(len(images), -1).astype(np.float32) / 255
 
 

@@ -23,7 +23,7 @@ def measure(model, data, selection, settings, stage):
     judged = (part for part in embeddings if part != "train")  # Of many images and classes, logits are large.
     logits = {part: model.class_logits(embeddings[part]) for part in judged}
     stage("scoring")
-    judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, None if logits["test"] is None else logits)
+    judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, None if logits["validation"] is None else logits)
     points = {part: l2_normalize(found) for part, found in embeddings.items()}
     arrays = judgement.arrays | selection.images(data) | _strips(data, points, selection.queries)
     arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])

@@ -88,7 +88,13 @@ class Options:
 
     def _protocol(self, data):
         """The protocol that was asked for, unless the data set judges classes of its own that it does not train on."""
-        return PROTOCOLS["unseen" if data.unseen else self.same["protocol"]]
+        asked = self.same["protocol"]
+        if data.unseen and asked == "open":
+            raise InputError(
+                f"--protocol open holds out classes to judge, but the test images of {data.name} are of other classes "
+                "than its training images already: run it without --protocol open"
+            )
+        return PROTOCOLS["unseen" if data.unseen else asked]
 
 
 def parse_options(arguments=None):

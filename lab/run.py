@@ -103,7 +103,7 @@ class Run:
     @property
     def classifier(self):
         """What the predictions are by, in words."""
-        by_mean = self.scores[self.protocol.head] is None
+        by_mean = self.scores.get(self.protocol.head) is None
         return "the nearest class mean" if by_mean else "the loss's own classifier"
 
     @property

@@ -1,5 +1,7 @@
 """A folder of images in folders that are named after their classes."""
 
+import re
+
 from lab.errors import InputError
 
 from .images import EXTENSIONS
@@ -18,7 +20,8 @@ def list_folder(folder, report):
         report: Function called with one line of text for each thing the user should know.
 
     Returns:
-        List of `Row`s, sorted by their paths; those of one level are all of the part `"train"`.
+        List of `Row`s, sorted by the names of their files, then by their paths; those of one level are all of the part
+        `"train"`.
 
     Raises:
         InputError: If no image lies in a class folder, or there is a test part without a training part.
@@ -50,7 +53,12 @@ def list_folder(folder, report):
         report(_others(tree.others).rstrip(". "))
     if empty := _empty(tree):
         report(f"folders without images are no classes: {in_short(empty)}")
-    return rows
+    return sorted(rows, key=lambda row: _counted(row.path.name))
+
+
+def _counted(name):
+    """A name, the numbers in it by value: files that count on keep the order in which they were written."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in re.split(r"(\d+)", name)]
 
 
 def _others(others):

@@ -4,9 +4,11 @@ import dataclasses
 import importlib.util
 import re
 
+import numpy as np
 import pytest
 from support import small_network
 
+from data import Dataset, Split
 from lab import machine, options
 from lab.changes import parse_changes, parse_sweep
 from lab.errors import InputError
@@ -389,3 +391,70 @@ def test_a_setting_without_a_flag_has_its_default(monkeypatch, tmp_path):
 
     monkeypatch.setattr(options, "Settings", Later)
     assert {s.recipe for s in settings_of("--runs", str(tmp_path))} == {"default"}
+
+
+def own_images(count, side=28, **changes):
+    """A data set without a name of its own: so many training images, 100 and 60 for validation and test."""
+    images, labels = np.zeros((count, side, side, 1), "uint8"), np.arange(count, dtype="int32") % 10
+    train, validation, test = (Split(images[:part], labels[:part]) for part in (count, 100, 60))
+    return Dataset("birds", train, validation, test, tuple("abcdefghij"), content="0123abcd", **changes)
+
+
+@pytest.mark.parametrize(
+    ("count", "side", "epochs", "model"),
+    [(55_000, 28, 6, "cnn"), (100, 28, 30, "cnn"), (25_000, 29, 12, "resnet"), (100_000, 8, 5, "cnn")],
+)
+def test_what_is_not_said_for_images_of_ones_own_is_chosen_by_their_number_and_size(count, side, epochs, model):
+    data, options = own_images(count, side), parse_options(["--dataset", "./birds", "--losses", "softmax"])
+    (settings,) = options.settings(data)
+    assert (settings.dataset, settings.content, settings.protocol) == ("birds", "0123abcd", "closed")
+    assert (settings.epochs, settings.model) == (epochs, model)
+    assert settings.perplexity == 20  # Of 60 images.
+    given = ("--epochs", "3", "--model", "lenet++", "--perplexity", "12")
+    (settings,) = parse_options(["--dataset", "./birds", "--losses", "softmax", *given]).settings(data)
+    assert (settings.epochs, settings.model, settings.perplexity) == (3, "lenet++", 12)
+
+
+def test_a_folder_named_like_a_data_set_is_no_such_data_set():
+    options = parse_options(["--dataset", "./mnist", "--losses", "softmax"])
+    (settings,) = options.settings(dataclasses.replace(own_images(100), name="mnist"))
+    assert settings.epochs == 30
+    assert options.path.name == "mnist"
+
+
+def test_test_classes_that_are_not_trained_on_choose_their_protocol():
+    unseen = {"unseen": own_images(100).test, "unseen_names": tuple("ABCDEFGHIJ")}
+    data, options = own_images(100, **unseen), parse_options(["--dataset", "./birds", "--losses", "softmax"])
+    (settings,) = options.settings(data)
+    assert (settings.protocol, settings.split, options.held_out(data)) == ("unseen", None, {None: ()})
+    options = parse_options(["--dataset", "./birds", "--protocol", "open"])
+    with pytest.raises(InputError, match=r"test images of birds are of other classes.*without --protocol open"):
+        options.held_out(data)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ("--unseen 0.3", "--protocol open"),
+        ("--splits 3", "--protocol open"),
+        ("--sampler shuffle --per-class 4", "are of the balanced one"),
+        ("--sampler shuffle --classes-per-batch 4", "are of the balanced one"),
+        ("--image-size 64", "those of mnist have the size they have"),
+        ("--model efficientnetv2b0", "Did you mean EfficientNetV2B0?"),
+        ("--weights imagenet", "--model EfficientNetV2B0"),
+        ("--model resnet --weights imagenet", "--model EfficientNetV2B0"),
+        ("--model EfficientNetV2B0 --freeze", "--weights"),
+        ("--image-size 64x", "as 64 or 128x64. Received: 64x"),
+        ("--image-size 4", "sides of 8 to 1024"),
+    ],
+)
+def test_what_is_said_of_images_and_networks_has_to_go_together(flags, message, capsys):
+    with pytest.raises(SystemExit):
+        parse_options(flags.split())
+    assert message in capsys.readouterr().err
+
+
+def test_an_image_size_is_its_height_and_width():
+    assert parse_options(["--dataset", "./birds", "--image-size", "64"]).image_size == (64, 64)
+    options = parse_options(["--dataset", "./birds", "--image-size", "128x64"])
+    assert (options.image_size, options.same["image_size"]) == ((128, 64), "128x64")
