@@ -44,10 +44,7 @@ class Terminal:
         """Says what is about to happen, before anything takes long, on the `Dataset` of the first split."""
         first = settings[0]
         losses = ", ".join(dict.fromkeys(s.name for s in settings))
-        sizes = " + ".join(
-            f"{len(split):,} {name}"
-            for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
-        )
+        sizes = " + ".join(f"{len(split):,} {name}" for name, split in data.parts.items())
         seeds, splits = len({s.seed for s in settings}), len({s.split for s in settings})
         protocol = PROTOCOLS[first.protocol].plan.format(unseen=len(data.unseen_names), splits=_count(splits, "split"))
         facts = {
