@@ -1,155 +1,36 @@
-"""The networks, and the model that trains one of them with a weighted sum of losses."""
-
-import functools
+"""The model that trains a network with a weighted sum of losses; and the networks, as `networks` has them."""
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 
 from losses import LOSSES
 from losses.layer import refuse_replicas
+from networks import (
+    EMBEDDING_INITS,
+    MODELS,
+    FusedBatchNormalization,
+    backbones,
+    build_cnn,
+    build_embedder,
+    portable,
+    start_averages,
+)
+
+__all__ = [
+    "EMBEDDING_INITS",
+    "MODELS",
+    "FusedBatchNormalization",
+    "MetricModel",
+    "backbones",
+    "build_cnn",
+    "build_embedder",
+    "build_model",
+    "portable",
+    "start_averages",
+]
 
 IMAGES_AT_A_TIME = 1000  # For `MetricModel.embed`.
-# As the exponential triplet loss's authors compare them: the last two are far from a scale
-# that keeps the variance.
-EMBEDDING_INITS = {
-    "glorot": keras.initializers.GlorotUniform,
-    "normal": functools.partial(keras.initializers.RandomNormal, 0.0, 1.0),
-    "uniform": functools.partial(keras.initializers.RandomUniform, 0.0, 1.0),
-}
-
-
-@keras.saving.register_keras_serializable(package="models")
-class FusedBatchNormalization(layers.BatchNormalization):
-    """Batch normalisation over the last axis, computed by TensorFlow's fused op where there is one.
-
-    Keras' own layer normalises in several passes in float32; the fused op reads bfloat16
-    and makes the whole training step of a small CNN up to twice as fast on a CPU. Weights and
-    results are those of `keras.layers.BatchNormalization`, and so is all else: on another
-    backend, or for inputs that are not images, this is that layer.
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        if keras.backend.backend() != "tensorflow" or len(inputs.shape) != 4:
-            return super().call(inputs, training=training, mask=mask)
-        from tensorflow.compat.v1.nn import fused_batch_norm
-
-        scale, offset = (ops.cast(w, "float32") for w in (self.gamma, self.beta))
-        moving_mean, moving_variance = (ops.cast(w, "float32") for w in (self.moving_mean, self.moving_variance))
-        if not (training and self.trainable):
-            return fused_batch_norm(
-                inputs, scale, offset, moving_mean, moving_variance, self.epsilon, is_training=False
-            )[0]
-        outputs, mean, variance = fused_batch_norm(inputs, scale, offset, epsilon=self.epsilon, is_training=True)
-        count = ops.cast(ops.prod(ops.shape(inputs)[:3]), "float32")
-        # The op returns the unbiased variance, Keras averages the biased one.
-        variance = variance * (count - 1) / count
-        self.moving_mean.assign(moving_mean * self.momentum + mean * (1 - self.momentum))
-        self.moving_variance.assign(moving_variance * self.momentum + variance * (1 - self.momentum))
-        return outputs
-
-
-def build_cnn(image_shape, embedding_dim, embedding_init="glorot"):
-    """A small CNN for 28 x 28 images: four convolutions in three stages, 139,000 parameters.
-
-    On a CPU the layers at high resolution cost most of the time and add little accuracy, so
-    the first convolution has stride 2 and a pooling follows at once.
-
-    Args:
-        image_shape: `(height, width, channels)`.
-        embedding_dim: Length of the embedding, which is linear: no activation follows it.
-        embedding_init: What the weights of the embedding start from: a key of `EMBEDDING_INITS`.
-
-    Returns:
-        `keras.Model` from pixels in `[0, 255]` to float32 embeddings `(batch, embedding_dim)`.
-    """
-    images = keras.Input(image_shape)
-    x = layers.Rescaling(1 / 255)(images)
-    x = _convolution(x, 32, 5, strides=2)
-    x = layers.MaxPooling2D(2, padding="same")(x)
-    x = layers.Dropout(0.1)(x)
-    x = _convolution(x, 64, 3)
-    x = _convolution(x, 64, 3)
-    x = layers.MaxPooling2D(2, padding="same")(x)
-    x = layers.Dropout(0.1)(x)
-    x = _convolution(x, 128, 3)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(0.2)(x)
-    return keras.Model(images, _embedding(x, embedding_dim, embedding_init), name="cnn")
-
-
-def build_lenet_plus_plus(image_shape, embedding_dim, embedding_init="glorot"):
-    """The trunk of the center-loss paper's MNIST figures: LeNet++, 3 x 2 convolutions, PReLU, max pooling.
-
-    Args and returns as `build_cnn`.
-    """
-    images = keras.Input(image_shape)
-    x = layers.Rescaling(1 / 255)(images)
-    for filters in (32, 64, 128):
-        for _ in range(2):
-            x = layers.Conv2D(filters, 5, padding="same")(x)
-            x = layers.PReLU(shared_axes=(1, 2))(x)
-        x = layers.MaxPooling2D(2)(x)
-    x = layers.Flatten()(x)
-    return keras.Model(images, _embedding(x, embedding_dim, embedding_init), name="lenet_plus_plus")
-
-
-def backbones():
-    return ()
-
-
-def build_embedder(settings, image_shape):
-    return MODELS[settings.model](image_shape, settings.embedding_dim, settings.embedding_init)
-
-
-MODELS = {"cnn": build_cnn, "lenet++": build_lenet_plus_plus}
-
-
-def _convolution(x, filters, size, strides=1):
-    x = layers.Conv2D(filters, size, strides=strides, padding="same", use_bias=False)(x)
-    x = FusedBatchNormalization(momentum=0.9)(x)
-    return layers.ReLU()(x)
-
-
-def _embedding(x, embedding_dim, embedding_init):
-    # In float32 under every policy: bfloat16 would leave an embedding eight bits.
-    initializer = EMBEDDING_INITS[embedding_init]()
-    return layers.Dense(embedding_dim, kernel_initializer=initializer, dtype="float32", name="embedding")(x)
-
-
-def start_averages(embedder, images):
-    """Starts the averages of batch normalisation at what the network makes of some images.
-
-    Keras starts them at 0 and 1. After a short training they would still be far from what they
-    average, and everything measured with them off; weights and random states stay as they are.
-    """
-    normalizations = [layer for layer in embedder.layers if isinstance(layer, layers.BatchNormalization)]
-    averages = {id(weight) for layer in normalizations for weight in layer.non_trainable_variables}
-    others = [w for w in embedder.non_trainable_variables if id(w) not in averages]  # Dropout's random states.
-    before = [ops.copy(weight.value) for weight in others]
-    momenta = [layer.momentum for layer in normalizations]
-    for layer in normalizations:
-        layer.momentum = 0.0
-    embedder(images, training=True)
-    for layer, momentum in zip(normalizations, momenta, strict=True):
-        layer.momentum = momentum
-    for weight, value in zip(others, before, strict=True):
-        weight.assign(value)
-
-
-def portable(embedder):
-    """A copy of an embedder for use anywhere: of Keras' own layers, without this project, and in float32.
-
-    Other backends round bfloat16 elsewhere, and converters to other formats do not know it.
-    """
-
-    def plain(layer):
-        kind = layers.BatchNormalization if isinstance(layer, FusedBatchNormalization) else type(layer)
-        return kind.from_config(layer.get_config() | {"dtype": "float32"})
-
-    copy = keras.models.clone_model(embedder, clone_function=plain)
-    copy.set_weights(embedder.get_weights())
-    return copy
 
 
 def build_model(settings, image_shape, num_classes):
@@ -159,11 +40,14 @@ def build_model(settings, image_shape, num_classes):
         settings: `Settings` of the run: its seed and precision become those of Keras.
         image_shape: `(height, width, channels)`.
         num_classes: Number of classes.
+
+    Raises:
+        ValueError: If the network refuses the images or the weights, or the loss an argument.
     """
     keras.backend.clear_session()
     keras.config.set_dtype_policy(settings.precision)
     keras.utils.set_random_seed(settings.seed)
-    embedder = MODELS[settings.model](image_shape, settings.embedding_dim, settings.embedding_init)
+    embedder = build_embedder(settings, image_shape)
     return MetricModel(embedder, LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides))
 
 
@@ -231,7 +115,7 @@ class MetricModel(keras.Model):
             with self.distribute_strategy.scope():
                 refuse_replicas("MetricModel.embed")  # Each replica would return the rows of the whole batch.
         # Not `predict`: it sets up a tf.data pipeline, whose tuner makes every pass wait.
-        parts = range(0, len(images), IMAGES_AT_A_TIME)
+        parts = range(0, max(1, len(images)), IMAGES_AT_A_TIME)  # Of no images, embeddings of length 0.
         return np.concatenate([self.predict_on_batch(images[start : start + IMAGES_AT_A_TIME]) for start in parts])
 
     def class_logits(self, embeddings):
