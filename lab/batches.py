@@ -4,6 +4,9 @@ import numpy as np
 import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
+IMAGES = 240  # Of a batch, if nothing is said of it.
+CLASSES = 10
+
 
 class Batches:
     """Batches of a split: the same in the same order for the same seed, whatever the loss.
@@ -11,31 +14,38 @@ class Batches:
     Args:
         split: The `Split` to draw from.
         seed: Integer; every epoch draws anew from the seed and the number of the epoch.
-        sampler: `"balanced"`: `classes_per_batch` classes, `per_class` images of each, so that
-            a batch has pairs of every kind; where most classes have fewer images, more classes
-            with as many as those have. `"shuffle"`: every image once per epoch, in batches of
+        sampler: `"balanced"`: `classes_per_batch` classes, `per_class` images of each, so that a batch has pairs of
+            every kind; a class with fewer repeats them. `"shuffle"`: every image once per epoch, in batches of
             `classes_per_batch * per_class`. Both drop what does not fill a batch.
         augment: Whether each image is shifted by up to 2 pixels either way.
-        classes_per_batch: At most this many; all classes if there are fewer.
-        per_class: Images of each class in a balanced batch.
+        classes_per_batch, per_class: What is None follows from the other one, for batches of about 240 images; both,
+            from the images: see `batch_shape`.
+
+    Raises:
+        ValueError: If there is no such sampler, a batch cannot have so many classes, or a number is below 1.
     """
 
-    def __init__(self, split, seed, sampler="balanced", augment=False, classes_per_batch=10, per_class=24):
+    def __init__(self, split, seed, sampler="balanced", augment=False, classes_per_batch=None, per_class=None):
         if sampler not in SAMPLERS:
             raise ValueError(f"Unknown sampler: {sampler}. Valid: {', '.join(SAMPLERS)}")
         self.split, self.seed, self.sampler, self.augment = split, seed, sampler, augment
         _, counts = np.unique(split.labels, return_counts=True)
-        if sampler == "balanced" and classes_per_batch < len(counts):
-            # Repeats of the few images of a class teach nothing; a pair is the least there can be.
-            fewer = min(per_class, max(2, int(np.median(counts))))
-            classes_per_batch, per_class = classes_per_batch * per_class // fewer, fewer
-        self.classes_per_batch, self.per_class = min(classes_per_batch, len(counts)), per_class
+        self.classes_per_batch, self.per_class = batch_shape(
+            counts, sampler == "balanced", classes_per_batch, per_class
+        )
         self.epoch, self._indices = 0, None
 
     @classmethod
-    def of(cls, split, settings):
-        """The batches of a run, by its `Settings`, unless it augments them."""
-        return cls(split, settings.seed, settings.sampler)
+    def of(cls, split, settings, augment=False):
+        """The batches of a run, by its `Settings`."""
+        shape = settings.classes_per_batch, settings.per_class
+        return cls(split, settings.seed, settings.sampler, augment, *shape)
+
+    @classmethod
+    def of_validation(cls, split, settings):
+        """Batches like those of a run, of images that may be of fewer classes."""
+        classes = settings.classes_per_batch and min(settings.classes_per_batch, len(np.unique(split.labels)))
+        return cls(split, settings.seed, settings.sampler, False, classes, settings.per_class)
 
     def __len__(self):
         return max(1, len(self.split) // (self.classes_per_batch * self.per_class))
@@ -81,26 +91,58 @@ def pipeline(batches, redraw=True):
     return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(options)
 
 
+def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
+    """How many classes a batch has, and how many images of each.
+
+    Args:
+        counts: Numbers of images of the classes.
+        balanced: Whether it has as many of each. Then a batch of some of the classes has more classes where most have
+            few images: repeats of them teach nothing.
+        classes_per_batch, per_class: What is asked for, or None.
+
+    Raises:
+        ValueError: If there are fewer classes than asked for, or a number is below 1.
+    """
+    for name, number in ("classes per batch", classes_per_batch), ("images per class", per_class):
+        if number is not None and number < 1:
+            raise ValueError(f"A batch needs at least 1 of its {name}. Received: {number}")
+    if classes_per_batch is not None:
+        if classes_per_batch > len(counts):
+            raise ValueError(
+                f"A batch of {classes_per_batch:,} classes needs as many to draw from. There are {len(counts):,}"
+            )
+        return classes_per_batch, per_class or max(1, IMAGES // classes_per_batch)
+    if per_class is None:
+        per_class = IMAGES // CLASSES
+        if balanced and len(counts) > CLASSES:
+            per_class = min(per_class, max(2, int(np.median(counts))))  # A pair is the least there can be.
+    return min(max(1, IMAGES // per_class), len(counts)), per_class
+
+
 def balanced_indices(labels, rng, classes_per_batch, per_class):
     """Indices `(steps, classes_per_batch * per_class)` of class-balanced batches, one epoch's worth.
 
     A class comes back only when the others have been drawn, but for those that do not fill a batch; an image only when
     every other image of its class has been.
     """
-    classes, counts = np.unique(labels, return_counts=True)
+    classes = np.unique(labels)
     steps = max(1, len(labels) // (classes_per_batch * per_class))
     batches = len(classes) // classes_per_batch  # Of different classes.
     rounds = rng.permuted(np.tile(classes, (-(-steps // batches), 1)), axis=1)[:, : batches * classes_per_batch]
-    drawn = rounds.reshape(-1, classes_per_batch)[:steps]
-    indices = np.empty((steps, classes_per_batch, per_class), np.int64)
-    by_class = np.split(np.argsort(labels, kind="stable"), np.cumsum(counts)[:-1])
-    for label, members in zip(classes, by_class, strict=True):
-        places = drawn == label
-        needed = places.sum() * per_class
+    drawn = rounds.ravel()[: steps * classes_per_batch]
+    indices = np.empty((steps * classes_per_batch, per_class), np.int64)
+    for members, places in zip(_by_class(labels, classes), _by_class(drawn, classes), strict=True):
+        needed = len(places) * per_class
         rounds = [rng.permutation(members) for _ in range(-(-needed // len(members)))]
         if rounds:
             indices[places] = np.concatenate(rounds)[:needed].reshape(-1, per_class)
     return indices.reshape(steps, -1)
+
+
+def _by_class(labels, classes):
+    """The ascending numbers of the labels that are each of some classes, which ascend."""
+    order = np.argsort(labels, kind="stable")
+    return np.split(order, np.searchsorted(labels[order], classes[1:]))
 
 
 def shuffled_indices(labels, rng, classes_per_batch, per_class):

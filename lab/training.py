@@ -35,9 +35,10 @@ def train(model, split, health, callbacks=()):
         Failure: If training diverged or collapsed.
     """
     settings = health.settings
-    batches = Batches(split, settings.seed, settings.sampler, settings.augment)
-    validation = Batches(health.validation, settings.seed, settings.sampler)
-    start_averages(model.embedder, batches[0][0])
+    batches = Batches.of(split, settings, settings.augment)
+    validation = Batches.of_validation(health.validation, settings)
+    if settings.weights is None:  # Else the averages belong to the weights.
+        start_averages(model.embedder, batches[0][0])
     model.compile(
         _optimizer(settings, len(batches)),
         steps_per_execution=STEPS_PER_CALL,

@@ -1,5 +1,6 @@
 """The batches of every training and stratified samples, on images whose pixels say which image they are."""
 
+import dataclasses
 import hashlib
 
 import keras
@@ -8,7 +9,8 @@ import pytest
 from support.numbered_images import counts_of, mixed_labels, numbers_of, split_of
 
 from data import Split
-from lab.batches import Batches, pipeline, shifted, stratified_sample
+from lab.batches import Batches, balanced_indices, pipeline, shifted, stratified_sample
+from lab.settings import Settings
 
 SAMPLERS = ("balanced", "shuffle")
 SHIFTS = {(down, right) for down in range(-2, 3) for right in range(-2, 3)}
@@ -154,6 +156,97 @@ def test_most_classes_say_how_many_images_of_a_class_a_batch_has():
     ):
         _, found = np.unique(Batches(split_of(*counts), 0)[0][1], return_counts=True)
         assert (len(found), *set(found)) == shape
+
+
+@pytest.mark.parametrize(
+    ("asked", "shape"),
+    [
+        ({"classes_per_batch": 6, "per_class": 5}, (6, 5)),  # Some of two images repeat them.
+        ({"classes_per_batch": 30}, (30, 8)),
+        ({"classes_per_batch": 30, "per_class": 1}, (30, 1)),
+        ({"per_class": 8}, (30, 8)),
+        ({"per_class": 60}, (4, 60)),
+        ({"per_class": 500}, (1, 500)),
+    ],
+)
+def test_a_batch_has_what_is_asked_for_and_the_rest_follows(asked, shape):
+    split = split_of(*[2, 9, 40] * 10)
+    batches = Batches(split, 0, **asked)
+    for step in range(len(batches)):
+        _, counts = np.unique(batches[step][1], return_counts=True)
+        assert (len(counts), *set(counts)) == shape
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"classes_per_batch": 4}, r"4 classes.*There are 3"),
+        ({"classes_per_batch": 0}, r"at least 1 of its classes per batch\. Received: 0"),
+        ({"per_class": 0}, r"at least 1 of its images per class\. Received: 0"),
+    ],
+)
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_batch_that_cannot_be_is_refused(sampler, asked, message):
+    with pytest.raises(ValueError, match=message):
+        Batches(split_of(9, 9, 9), 0, sampler, **asked)
+
+
+def test_batches_of_a_run_are_as_its_settings_say_of_validation_images_with_the_classes_they_have():
+    settings = Settings("digits", "softmax", 3, 1, sampler="shuffle", classes_per_batch=3, per_class=5)
+    train, few = split_of(40, 30, 50), split_of(9, 9)
+    for found, split, classes in (
+        (Batches.of(train, settings), train, 3),
+        (Batches.of_validation(train, settings), train, 3),
+        (Batches.of_validation(few, settings), few, 2),
+    ):
+        expected = Batches(split, 3, "shuffle", classes_per_batch=classes, per_class=5)
+        np.testing.assert_array_equal(found.indices, expected.indices)
+    assert Batches.of(train, settings, augment=True).augment
+    assert not Batches.of_validation(train, dataclasses.replace(settings, augment=True)).augment
+
+
+def drawn_class_by_class(labels, rng, classes_per_batch, per_class):
+    """Balanced batches by a loop over the classes, each of which looks at every place."""
+    classes = np.unique(labels)
+    steps = max(1, len(labels) // (classes_per_batch * per_class))
+    batches = len(classes) // classes_per_batch
+    rounds = rng.permuted(np.tile(classes, (-(-steps // batches), 1)), axis=1)[:, : batches * classes_per_batch]
+    drawn = rounds.reshape(-1, classes_per_batch)[:steps]
+    indices = np.empty((steps, classes_per_batch, per_class), int)
+    for label in classes:
+        members, needed = np.flatnonzero(labels == label), (drawn == label).sum() * per_class
+        images = [image for _ in range(-(-needed // len(members))) for image in rng.permutation(members)]
+        indices[drawn == label] = np.reshape(images[:needed], (-1, per_class))
+    return indices.reshape(steps, -1)
+
+
+@pytest.mark.parametrize("counts", [(1, 7, 90), (40,) * 12, (3,) * 100, (2, 9, 40) * 10])
+@pytest.mark.parametrize("shape", [(2, 5), (3, 1), (3, 24)])
+def test_the_draws_are_those_of_a_loop_over_the_classes(counts, shape):
+    labels = 2 * mixed_labels(*counts) + 1  # Not all numbers are classes.
+    found, expected = (
+        draw(labels, np.random.default_rng(5), *shape) for draw in (balanced_indices, drawn_class_by_class)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_batch_reads_its_rows_alone():
+    class Recorded:
+        """Images that stay where they are until they are asked for."""
+
+        def __init__(self, images):
+            self.images, self.shape, self.read = images, images.shape, []
+
+        def __getitem__(self, index):
+            self.read.append(index)
+            return self.images[index]
+
+    split = split_of(20, 20, 20)
+    images = Recorded(split.images)
+    batches = Batches(Split(images, split.labels), 0, per_class=5, augment=True)
+    batches[1]
+    (read,) = images.read
+    np.testing.assert_array_equal(read, batches.indices[1])
 
 
 def test_shuffled_batches_of_many_classes_stay_as_large():

@@ -6,6 +6,7 @@ from support.small_network import Epochs, few_digits, small_model, small_setting
 
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
+from lab.batches import Batches
 from lab.health import SETTLING_STEPS, Health
 from lab.training import Failure, train
 
@@ -55,6 +56,16 @@ def test_its_speed_is_that_of_all_images_seen(two_epochs):
     _, training, _ = two_epochs
     assert training.train_seconds > 0
     assert training.images_per_second * training.train_seconds == pytest.approx(2 * (500 // 240) * 240)
+
+
+@pytest.mark.parametrize("weights", [None, "imagenet"])
+def test_averages_start_at_those_of_the_first_batch_unless_weights_are_given(weights, monkeypatch):
+    started = []
+    monkeypatch.setattr("lab.training.start_averages", lambda embedder, images: started.append(len(images)))
+    settings = small_settings(weights=weights, epochs=1)
+    model = small_model(small_settings(), few_digits())
+    train(model, few_digits().train, Health(few_digits().validation, settings))
+    assert started == ([240] if weights is None else [])
 
 
 @pytest.fixture(scope="module")
@@ -130,3 +141,15 @@ def test_a_healthy_run_is_no_failure(many_steps):
     _, training = trained(settings, few_digits(), split=many_steps)
     assert settings.epochs * STEPS > SETTLING_STEPS  # Else nothing would have been judged.
     assert training.validation_map_at_r > 0.5
+
+
+def test_batches_are_of_as_many_classes_and_images_as_asked_for(monkeypatch):
+    asked = []
+    of, validation = Batches.of, Batches.of_validation
+    monkeypatch.setattr(Batches, "of", lambda *args: asked.append(of(*args)) or asked[-1])
+    monkeypatch.setattr(Batches, "of_validation", lambda *args: asked.append(validation(*args)) or asked[-1])
+    few = few_digits().validation
+    few = few[few.labels < 4]
+    settings = small_settings(classes_per_batch=6, per_class=9, epochs=1)
+    train(small_model(settings, few_digits()), few_digits().train, Health(few, settings))
+    assert [(batches.classes_per_batch, batches.per_class) for batches in asked] == [(4, 9), (6, 9), (4, 9)]
