@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from evaluation.retrieval import neighbors
-from evaluation.vectors import l2_normalize
+from evaluation.vectors import l2_normalize, row_blocks
 from lab.maps import STRIP, Selection, draw_maps, pixel_vectors
 from lab.protocols import PROTOCOLS
 from lab.run import Run
@@ -20,10 +20,11 @@ def measure(model, data, selection, settings, stage):
     """
     stage("embedding")
     embeddings = {part: model.embed(split.images) for part, split in data.parts.items()}
-    judged = (part for part in embeddings if part != "train")  # Of many images and classes, logits are large.
-    logits = {part: model.class_logits(embeddings[part]) for part in judged}
+    judged = [part for part in embeddings if part != "train"]
+    classifies = model.class_logits(embeddings["validation"][:1]) is not None
+    logits = {part: Logits(model, embeddings[part]) for part in judged} if classifies else None
     stage("scoring")
-    judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, None if logits["validation"] is None else logits)
+    judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, logits)
     points = {part: l2_normalize(found) for part, found in embeddings.items()}
     arrays = judgement.arrays | selection.images(data) | _strips(data, points, selection.queries)
     arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
@@ -42,6 +43,28 @@ def measure(model, data, selection, settings, stage):
         maps=maps,
         arrays=arrays | {name: array for name, array in state.items() if array is not None},
     )
+
+
+class Logits:
+    """The scores `(n, C)` by a model's own classifier, made where they are asked for: all at once may be gigabytes."""
+
+    def __init__(self, model, embeddings):
+        self.model, self.embeddings = model, embeddings
+
+    def __getitem__(self, rows):
+        return self.model.class_logits(self.embeddings[rows])
+
+    def argmax(self, axis):
+        """The class of the largest score of each embedding; `axis` is 1."""
+        return np.concatenate([part.argmax(axis) for part in self._parts()])
+
+    def max(self, axis):
+        """The largest score of each embedding; `axis` is 1."""
+        return np.concatenate([part.max(axis) for part in self._parts()])
+
+    def _parts(self):
+        columns = self[:1].shape[1]
+        return map(self.__getitem__, row_blocks(len(self.embeddings), columns) or [slice(0)])
 
 
 class Pixels:

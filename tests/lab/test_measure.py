@@ -9,10 +9,11 @@ import pytest
 from support.small_network import few_digits, small_model, small_settings
 
 from data import Dataset
+from evaluation import vectors
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
 from lab.maps import STRIP, Selection, pixel_vectors
-from lab.measure import MISTAKES, measure, measure_pixels
+from lab.measure import MISTAKES, Logits, measure, measure_pixels
 from lab.protocols import PROTOCOLS
 from visualize import run_pictures
 
@@ -66,6 +67,25 @@ def test_a_run_is_judged_by_its_protocol(case):
     right = run.arrays["test_predictions"] == data.test.labels
     assert run.scores[run.protocol.head] == right.mean()
     np.testing.assert_array_equal(run.arrays["test_embeddings"], embeddings["test"])
+
+
+def test_logits_of_many_images_and_classes_are_made_part_by_part(monkeypatch):
+    """As a whole array has them, also of no images."""
+    sizes, weights = [], np.random.default_rng(0).normal(size=(3, 7))
+    embeddings = np.random.default_rng(1).normal(size=(10, 3))
+
+    class Classifier:
+        def class_logits(self, part):
+            sizes.append(len(part))
+            return part @ weights
+
+    monkeypatch.setattr(vectors, "VALUES", 28)
+    logits, expected = Logits(Classifier(), embeddings), embeddings @ weights
+    np.testing.assert_array_equal(logits.argmax(axis=1), expected.argmax(axis=1))
+    np.testing.assert_allclose(logits.max(axis=1), expected.max(axis=1))
+    assert max(sizes) == 4
+    np.testing.assert_allclose(logits[slice(2, 5)], expected[2:5])
+    assert Logits(Classifier(), embeddings[:0]).max(axis=1).shape == (0,)
 
 
 def test_raw_pixels_are_judged_as_if_they_were_embeddings(case):
