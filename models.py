@@ -1,12 +1,10 @@
-"""The model that trains a network with a weighted sum of losses; and the networks, as `networks` has them."""
+"""The networks, which are in `lab.networks`, and the model that trains one of them with a weighted sum of losses."""
 
 import keras
 import numpy as np
 from keras import ops
 
-from losses import LOSSES
-from losses.layer import refuse_replicas
-from networks import (
+from lab.networks import (
     EMBEDDING_INITS,
     MODELS,
     FusedBatchNormalization,
@@ -16,6 +14,8 @@ from networks import (
     portable,
     start_averages,
 )
+from losses import LOSSES
+from losses.layer import refuse_replicas
 
 __all__ = [
     "EMBEDDING_INITS",

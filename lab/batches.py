@@ -52,7 +52,7 @@ class Batches:
 
     def __getitem__(self, step):
         chosen = self.split[self.indices[step]]
-        images = chosen.images
+        images = np.asarray(chosen.images)  # Of a file, these are read now.
         if self.augment:
             images = shifted(images, np.random.default_rng([self.seed, self.epoch, step + 1]))
         return images, chosen.labels

@@ -12,8 +12,8 @@ import pytest
 from keras.ops import convert_to_numpy as to_numpy
 from support.small_network import small_settings
 
-from networks import backbones, build_embedder, portable, start_averages
-from networks.backbones import _preprocessed
+from lab.networks import backbones, build_embedder, portable, start_averages
+from lab.networks.backbones import _preprocessed
 
 RNG = np.random.default_rng(0)
 COLOR, GREY = (RNG.integers(0, 256, (4, 32, 32, channels)).astype("uint8") for channels in (3, 1))

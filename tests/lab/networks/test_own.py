@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras.ops import convert_to_numpy as to_numpy
 
-from networks.own import build_resnet
+from lab.networks.own import build_resnet
 
 RNG = np.random.default_rng(0)
 
