@@ -3,6 +3,10 @@
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from .vectors import nearest
+
+FALSE_ACCEPTS = 0.01  # Of images of unknown classes that are taken for a known one, as far as validation images tell.
+
 
 def open_set(known_scores, correct, unknown_scores, validation_scores):
     """How well scores tell test images of known classes from those of unknown ones.
@@ -31,3 +35,44 @@ def open_set(known_scores, correct, unknown_scores, validation_scores):
         "oscr": float((correct * below / 2).mean() / len(unknown)),
         "fpr_at_95_tpr": float((unknown_scores >= threshold).mean()),
     }
+
+
+def recognition(means, validation, test=None, unknown=None):
+    """The distance to the nearest class mean from which on an image is called unknown, and what comes of it.
+
+    It is chosen on validation images as if the class of each were unknown: an image whose nearest mean of another
+    class is within the distance is a false accept. At most `FALSE_ACCEPTS` of them are.
+
+    Args:
+        means: `(C, d)`, of at least two classes.
+        validation: Embeddings `(k, d)` and labels `(k,)` of held-out training images; at least one.
+        test: The same of test images of those classes, or None.
+        unknown: Embeddings `(m, d)` of images of other classes, or None.
+
+    Returns:
+        Dict of the `distance`, images nearer than which are accepted, and of fractions in `[0, 1]`. With test images:
+        `test_accepted`, and `test_right`, those accepted for their own class; `test_far`, the false accepts where the
+        class of each is taken for unknown. With images of other classes: `unknown_accepted`.
+    """
+    others = np.sort(_nearest_other(means, *validation))
+    distance = others[int(FALSE_ACCEPTS * len(others))]
+    rates = {"distance": float(distance)}
+    if test is not None:
+        embeddings, labels = test
+        classes, away = (found[:, 0] for found in nearest(embeddings, means, 1))
+        accepted = away < distance
+        rates |= {
+            "test_accepted": float(accepted.mean()),
+            "test_right": float((accepted & (classes == labels)).mean()),
+            "test_far": float((_nearest_other(means, embeddings, labels) < distance).mean()),
+        }
+    if unknown is not None:
+        _, away = nearest(unknown, means, 1)
+        rates["unknown_accepted"] = float((away < distance).mean())
+    return rates
+
+
+def _nearest_other(means, embeddings, labels):
+    """Distance `(n,)` to the nearest mean of another class."""
+    classes, distances = nearest(embeddings, means, 2)
+    return np.where(classes[:, 0] == labels, distances[:, 1], distances[:, 0])

@@ -41,3 +41,15 @@ def squared_distances(a, b):
     a, b = a - center, b - center
     squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
     return np.maximum(squared, 0)
+
+
+def nearest(a, b, count):
+    """Numbers and distances, each `(n, count)`, of those of `m >= count` rows of `b` nearest to each row of `a`."""
+    numbers, distances = [], []
+    for rows in row_blocks(len(a), len(b)):
+        squared = squared_distances(a[rows], b)
+        found = np.argpartition(squared, count - 1, axis=1)[:, :count]
+        order = np.argsort(np.take_along_axis(squared, found, axis=1), axis=1)
+        numbers.append(np.take_along_axis(found, order, axis=1))
+        distances.append(np.sqrt(np.take_along_axis(squared, numbers[-1], axis=1)))
+    return np.concatenate(numbers), np.concatenate(distances)

@@ -6,7 +6,7 @@ from evaluation.retrieval import retrieval
 from evaluation.vectors import class_means, l2_normalize
 from evaluation.verification import all_pairs, verification
 
-from .protocol import Judgement, Protocol, accuracies, pair_arrays, predicted, validated_thresholds
+from .protocol import Judgement, Protocol, accuracies, pair_arrays, predicted, validated
 from .score import CLASSES, GEOMETRY, PAIRS, RETRIEVAL, VOTE
 
 
@@ -25,7 +25,7 @@ def judge(data, embeddings, logits):
             **class_distances(test, labels, means),
             **geometry(embeddings["test"], labels, means),
         },
-        details={"thresholds": validated_thresholds(data, embeddings, pairs)},
+        details=validated(data, embeddings, means, pairs),
         arrays={
             "test_embeddings": embeddings["test"],
             "test_labels": labels,

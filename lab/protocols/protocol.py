@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evaluation.classification import nearest_mean
+from evaluation.open_set import recognition
 from evaluation.vectors import l2_normalize, row_blocks, squared_distances
 from evaluation.verification import all_pairs, thresholds
 
@@ -128,9 +129,17 @@ def predicted(embeddings, labels, means, logits):
     return {"test_predictions": predictions, "test_errors": errors}
 
 
-def validated_thresholds(data, embeddings, pairs):
-    """Thresholds from the validation pairs, tried on the pairs that are judged."""
-    return thresholds(all_pairs(l2_normalize(embeddings["validation"]), data.validation.labels), pairs)
+def validated(data, embeddings, means, pairs):
+    """Dict of what is chosen on validation images and tried on those that are judged.
+
+    It has `thresholds` of the distance of a pair, and by `recognition` the distance to a class mean that is too far.
+    """
+    points = {part: (l2_normalize(embeddings[part]), split.labels) for part, split in data.parts.items()}
+    unknown, _ = points.get("unseen", (None, None))
+    return {
+        "thresholds": thresholds(all_pairs(*points["validation"]), pairs),
+        "recognition": recognition(means, points["validation"], points.get("test"), unknown),
+    }
 
 
 def pair_arrays(pairs):

@@ -11,7 +11,7 @@ from evaluation.significance import interval
 from evaluation.vectors import class_means, l2_normalize
 from evaluation.verification import all_pairs, verification
 
-from .protocol import Judgement, Protocol, pair_arrays, validated_thresholds
+from .protocol import Judgement, Protocol, pair_arrays, validated
 from .score import AVERAGE_PRECISION, PAIRS, RETRIEVAL, SHOTS, prefixed
 
 EXAMPLES = (1, 5, 10)  # Of each class, for few-shot accuracy.
@@ -21,6 +21,7 @@ DRAWS = 100
 def among_unseen(data, embeddings):
     """The `Judgement` of images of classes never seen, told apart by their distances alone."""
     unseen, labels = l2_normalize(embeddings["unseen"]), data.unseen.labels
+    means = class_means(l2_normalize(embeddings["train"]), data.train.labels)
     pairs = all_pairs(unseen, labels)
     alike = retrieval(unseen, labels) if data.queries is None else _asked(data, unseen, labels)
     shots, details = {}, {}
@@ -36,11 +37,11 @@ def among_unseen(data, embeddings):
             details[str(n)] = dataclasses.asdict(interval(accuracies)) | {"draws": DRAWS} | left_out
     return Judgement(
         scores={f"unseen_{name}": value for name, value in (alike | verification(pairs) | shots).items()},
-        details={"thresholds": validated_thresholds(data, embeddings, pairs), "shots": details},
+        details=validated(data, embeddings, means, pairs) | {"shots": details},
         arrays={
             "unknown_embeddings": embeddings["unseen"],
             "unknown_labels": labels,
-            "class_means": class_means(l2_normalize(embeddings["train"]), data.train.labels),
+            "class_means": means,
             **pair_arrays(pairs),
         },
     )

@@ -1,11 +1,12 @@
 """Open-set scores against loops over pairs and values worked by hand."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 
-from evaluation.open_set import open_set
+from evaluation.open_set import open_set, recognition
 
 
 def by_loops(known, correct, unknown, validation):
@@ -53,3 +54,62 @@ def test_perfect_and_blind_scores():
     assert perfect == {"auroc": 1, "oscr": 1, "fpr_at_95_tpr": 0}
     blind = open_set(np.ones(2), correct, np.ones(3), np.ones(4))
     assert blind == {"auroc": 0.5, "oscr": 0.5, "fpr_at_95_tpr": 1}
+
+
+def recognition_by_loops(means, validation, test, unknown):
+    """The definitions, one image at a time."""
+
+    def to_mean(point, classes):
+        return min((math.dist(point, means[number]), number) for number in classes)
+
+    def left_out(points, labels):
+        return [to_mean(p, {*range(len(means))} - {label})[0] for p, label in zip(points, labels, strict=True)]
+
+    found, strange = ([to_mean(point, range(len(means))) for point in points] for points in (test[0], unknown))
+    others = sorted(left_out(*validation))
+    distance = max(d for d in others if sum(other < d for other in others) <= len(others) / 100)
+    return {
+        "distance": distance,
+        "test_accepted": sum(away < distance for away, _ in found) / len(found),
+        "test_right": sum(d < distance and c == own for (d, c), own in zip(found, test[1], strict=True)) / len(found),
+        "test_far": sum(away < distance for away in left_out(*test)) / len(found),
+        "unknown_accepted": sum(away < distance for away, _ in strange) / len(strange),
+    }
+
+
+def test_recognition_equals_loops():
+    rng = np.random.default_rng(3)
+    means = rng.normal(size=(5, 3))
+    validation, test = (
+        (means[labels] + rng.normal(0, 0.7, (len(labels), 3)), labels)
+        for labels in (rng.integers(0, 5, 250), rng.integers(0, 5, 120))
+    )
+    unknown = rng.normal(size=(90, 3))
+    expected = recognition_by_loops(means, validation, test, unknown)
+    assert all(0 < value < 0.9 for value in expected.values())
+    assert len(set(expected.values())) == 5
+    assert recognition(means, validation, test, unknown) == pytest.approx(expected)
+
+
+def test_at_most_one_in_a_hundred_validation_images_would_be_taken_for_another_class():
+    means, at = np.array([[0.0], [10.0]]), np.arange(200) / 100
+    validation = at[:, None], np.ones(200, int)  # Of the class at 10, all nearer to the mean at 0.
+    assert recognition(means, validation, validation)["distance"] == pytest.approx(
+        at[2]
+    )  # Images 0 and 1 are nearer: 1 %.
+    few = at[:99, None], np.ones(99, int)
+    assert recognition(means, few, few)["distance"] == pytest.approx(0, abs=1e-6)  # Of fewer than 100, none.
+
+
+def test_without_test_images_of_the_classes_what_is_unknown_is_still_told():
+    means, validation = np.array([[0.0], [10.0]]), (np.array([[4.0]]), np.array([1]))
+    assert recognition(means, validation) == {"distance": 4.0}
+    unknown = np.array([[3.0], [4.0], [-5.0], [8.0]])
+    assert recognition(means, validation, None, unknown) == {"distance": 4.0, "unknown_accepted": 0.5}
+
+
+def test_what_is_accepted_for_the_wrong_class_is_not_right():
+    means, validation = np.array([[0.0], [10.0]]), (np.array([[4.0]]), np.array([1]))
+    test = np.array([[1.0], [1.0], [9.0], [5.0]]), np.array([0, 1, 1, 1])
+    rates = recognition(means, validation, test)
+    assert rates == {"distance": 4.0, "test_accepted": 0.75, "test_right": 0.5, "test_far": 0.25}

@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
+import pytest
 from support.embeddings import data
 
-from evaluation.vectors import class_means, l2_normalize, squared_distances
+from evaluation.vectors import class_means, l2_normalize, nearest, squared_distances
 
 
 def test_l2_normalize_gives_unit_rows_of_the_same_direction():
@@ -30,3 +33,14 @@ def test_squared_distances_equal_a_loop():
 def test_squared_distances_of_equal_rows_are_never_negative():
     rows = np.random.default_rng(0).normal(size=(50, 64)).astype("float32") * 100
     assert squared_distances(rows, rows).min() == 0
+
+
+@pytest.mark.parametrize("values", [1, 100, 5_000_000])  # Held at a time: a row, a few, all.
+def test_the_nearest_equal_a_loop_over_all_distances(values, monkeypatch):
+    monkeypatch.setattr("evaluation.vectors.VALUES", values)
+    a, b = data(20)[0], data(30, seed=1)[0]
+    for count in (1, 2, 30):
+        for point, numbers, distances in zip(a, *nearest(a, b, count), strict=True):
+            expected = sorted((math.dist(point, other), number) for number, other in enumerate(b))[:count]
+            assert numbers.tolist() == [number for _, number in expected]
+            assert distances == pytest.approx([distance for distance, _ in expected])

@@ -171,6 +171,23 @@ def test_thresholds_come_from_the_validation_images(closed):
     assert again["far_1e-2"]["test_far"] != table["far_1e-2"]["test_far"]
 
 
+def test_the_distance_from_which_an_image_is_unknown_comes_from_the_validation_images(case):
+    protocol, dataset, embeddings, _ = case
+    points = {part: normalize(found) for part, found in embeddings.items()}
+    means = NearestCentroid().fit(points["train"], dataset.train.labels).centroids_
+    others = sorted(
+        min(math.dist(point, mean) for number, mean in enumerate(means) if number != label)
+        for point, label in zip(points["validation"], dataset.validation.labels, strict=True)
+    )
+    rates = protocol.judge(dataset, embeddings, None).details["recognition"]
+    assert rates["distance"] == pytest.approx(others[1])  # One of 100 is nearer.
+    for part, name in (("test", "test_accepted"), ("unseen", "unknown_accepted")):
+        if part in points:
+            nearest = euclidean_distances(points[part], means).min(axis=1)
+            assert rates[name] == (nearest < others[1]).mean()
+    assert ("unknown_accepted" in rates) == (protocol is OPEN)
+
+
 def test_arrays_hold_what_the_pictures_are_drawn_from(case):
     protocol, dataset, embeddings, logits = case
     arrays = protocol.judge(dataset, embeddings, logits).arrays
