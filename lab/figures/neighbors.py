@@ -17,6 +17,11 @@ NOTE = (
     "Left: of each class, a test image that raw pixels are in doubt about (about half of its nearest are of its "
     "class). Then its nearest neighbours among the other test images, the nearest first. Framed: "
 )
+LARGEST, TWO_LINES = 0.9, 0.36  # Inches of an image, and of a class name with a number below it.
+SIMILAR_NOTE = (
+    "Left: the image as the network gets it. Then the most similar ones, the most similar first, with their classes "
+    "and their distances by L2-normalised embeddings."
+)
 
 
 def neighbors_pages(title, runs):
@@ -103,6 +108,45 @@ def _inches(names, fontsize):
 
 def _write_note(figure, note):
     figure.supxlabel(textwrap.fill(note, int(figure.get_figwidth() * 14)), fontsize=8.5, color=MUTED, x=0.01, ha="left")
+
+
+def similar_pages(title, names, images, classes, distances):
+    """Some images, and beside each those most similar to it, the most similar first.
+
+    Args:
+        title: Of every page.
+        names: Of the images, `(q,)`.
+        images: `(q, 1 + k, height, width, channels)`, uint8: each image, and those similar to it.
+        classes, distances: Names and numbers `(q, k)`, written below those similar.
+
+    Returns:
+        List of figures, as many as it takes for none to be too long for a page.
+    """
+    names, k = [shown_name(name, WIDEST) for name in names], images.shape[1] - 1
+    room = min(WIDTH_OF_ONE - _inches(names, 9), LARGEST * (1 + k))
+    side = room / (1 + AFTER_QUERY + k * (1 + GAP))
+    strips = _Strips(images, room, below=TWO_LINES / side, beside=0)
+    return [
+        _similar(part, strips, *(found[shown] for found in (names, images, classes, distances)))
+        for part, shown in _parts(title, len(names), strips.inches(1), HIGHEST - HEAD_OF_ONE)
+    ]
+
+
+def _similar(title, strips, names, images, classes, distances):
+    figure = page((WIDTH_OF_ONE, strips.inches(len(names)) + HEAD_OF_ONE), title)
+    axes = figure.add_subplot()
+    strips.draw(axes, images, np.zeros(images.shape[:2], int))  # All of one class: none is wrong.
+    axes.set_anchor("W")
+    letters = int(strips.side * (1 + GAP) * strips.pixel * 72 / (LETTER * 7))
+    for line, (of_line, away) in enumerate(zip(classes, distances, strict=True)):
+        for x, name, distance in zip(strips.columns[1:], of_line, away, strict=True):
+            middle, below = x + strips.side / 2, line * strips.line + strips.height + strips.side * 0.04
+            text = f"{shown_name(name, letters)}\n{distance:.2f}"
+            axes.text(middle, below, text, ha="center", va="top", fontsize=7, color=INK)
+    axes.set_yticks(strips.middles(len(names)), names)
+    axes.tick_params(length=0, labelsize=9, labelcolor=INK)
+    _write_note(figure, SIMILAR_NOTE)
+    return figure
 
 
 class _Strips:

@@ -5,7 +5,7 @@ import pytest
 from support.pictures import DIGITS, FASHION, compared, drawn_texts, named_run, unreadable, words
 
 from lab.figures import neighbors
-from lab.figures.neighbors import HIGHEST, neighbors_pages
+from lab.figures.neighbors import HIGHEST, neighbors_pages, similar_pages
 
 LABELS = np.arange(60) % 10
 QUERIES = np.arange(8)
@@ -191,3 +191,36 @@ def test_the_note_says_how_the_images_were_chosen(names):
 def test_small_images_can_be_read_too():
     assert not unreadable(strips(["center"], FASHION, plain_images(side=8)))
     assert not unreadable(strips(["softmax", "center"], DIGITS, plain_images(side=8)))
+
+
+def similar(names, k=3, classes=None, side=28, channels=1):
+    """Pages of some images, each beside the `k` after it."""
+    images = plain_images(channels, side)[np.arange(len(names))[:, None] + np.arange(1 + k)]
+    classes = [classes or [f"class {n}" for n in range(k)]] * len(names)
+    distances = np.arange(len(names))[:, None] + np.arange(k) / 8
+    return similar_pages(
+        "center on digits, seed 0: the most similar training images", names, images, classes, distances
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_beside_each_image_are_those_similar_in_their_order_with_class_and_distance(channels):
+    (figure,) = similar(["a.png", "b.png"], channels=channels)
+    (axes,) = figure.axes
+    assert shown_images(axes) == [[0, 1, 2, 3], [1, 2, 3, 4]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a.png", "b.png"]
+    below = [f"class {n}\n{line + n / 8:.2f}" for line in range(2) for n in range(3)]
+    assert [text.get_text() for text in axes.texts] == below
+    assert framed(axes) == []
+    assert not unreadable(figure)
+
+
+@pytest.mark.parametrize("k", [1, 12])
+def test_many_images_and_long_names_fit_the_pages(k):
+    names = [f"a picture from my last holiday, number {number}.jpeg" for number in range(24)]
+    figures = similar(names, k, classes=["a rather long/name of a class"] * k)
+    assert all(figure.get_figheight() <= HIGHEST + 1 for figure in figures)
+    shown = [label.get_text() for figure in figures for label in figure.axes[0].get_yticklabels()]
+    assert len(shown) == 24
+    assert shown[7].endswith("7.jpeg")
+    assert not any(unreadable(figure) for figure in figures)
