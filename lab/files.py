@@ -24,8 +24,8 @@ def whole_file(path):
         temporary.unlink(missing_ok=True)
 
 
-def make_folder(path):
-    """Makes a folder for results, if there is none.
+def make_folder(path, flag="--runs"):
+    """Makes a folder for results, which a flag names, if there is none.
 
     Raises:
         InputError: If it cannot be made, or not be written to.
@@ -35,7 +35,7 @@ def make_folder(path):
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
-        raise InputError(f"cannot write to --runs {path} ({error.strerror}). Choose a folder of yours") from None
+        raise InputError(f"cannot write to {flag} {path} ({error.strerror}). Choose a folder of yours") from None
 
 
 def parts_of(path):
