@@ -12,6 +12,7 @@ with hidden_start_up_noise("Loading TensorFlow ..."):
     from lab.log import Log
     from lab.measure import measure, measure_pixels
     from lab.options import parse_options
+    from lab.recognition import recognize
     from lab.results import gather, gather_all
     from lab.run import Run
     from lab.study import plan
@@ -28,6 +29,8 @@ def main(arguments=None):
         if options.summarize:
             for results in gather_all(options.runs):
                 log.results(results, comparison_pictures(results), CAPTIONS)
+        elif options.embed:
+            recognize(options, load_dataset, log)
         else:
             data = load_dataset(options.dataset, log.say, options.quick, options.image_size, log.track)
             (tune if options.tune else run_study)(options, data, log)

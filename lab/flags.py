@@ -21,6 +21,7 @@ PRECISIONS = ("auto", "float32", "mixed_bfloat16")
 DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
 SPLITS = 5
 TRIALS = 12
+MOST_NEIGHBORS = 12  # Side by side on a page.
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,6 +59,7 @@ def make_parser():
     _add_how(parser.add_argument_group("how").add_argument)
     _add_shown(parser.add_argument_group("what is shown").add_argument)
     _add_results(parser.add_argument_group("results").add_argument)
+    _add_use(parser.add_argument_group("use a trained run").add_argument)
     _add_other_jobs(parser.add_argument_group("other jobs").add_argument)
     return parser
 
@@ -135,6 +137,18 @@ def _add_results(add):
     add("--runs", type=_folder, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
+
+
+def _add_use(add):
+    add("--embed", nargs="+", type=_folder, metavar=("RUN", "IMAGE"),
+        help="of which class is each image, or each in a folder, if of any? By the folder of a run, as "
+        "runs/mnist/center/seed-0")  # fmt: skip
+    add("--gallery", type=_folder, metavar="DIR",
+        help="a folder of a few images for each class: these classes in place of those of the training")  # fmt: skip
+    add("--neighbors", type=_between(int, 1, MOST_NEIGHBORS), metavar="K",
+        help="draw the K most similar training images, or those of the gallery")  # fmt: skip
+    add("--npz", action="store_true", help="keep the embeddings too, in embeddings.npz")
+    add("--to", type=_folder, metavar="DIR", help="where embedded.csv and all else of it go (embedded in --runs)")
 
 
 def _add_other_jobs(add):

@@ -25,6 +25,7 @@ QUICK_EPOCHS = 2
 SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown to the network,
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 30  # of a data set that has no number of epochs of its own.
 SMALL = 28  # Pixels; the network for images up to it is the small one.
+WITH_EMBED = "gallery", "neighbors", "npz", "to"  # Flags.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,6 +44,11 @@ class Options:
         overwrite: Whether to train again what is there.
         tune, trials: The loss to tune instead, or None, and with how many trials.
         summarize: Whether to rebuild the tables and pictures instead.
+        embed: Folder of a run, and the images, or folders of them, to use it on instead; or None.
+        gallery: Folder of images that take the place of the classes of the training, or None.
+        neighbors: How many of the most similar images are drawn, or None.
+        npz: Whether the embeddings are kept.
+        to: Where what is said of the images goes.
         tensorboard: Whether to write for TensorBoard.
     """
 
@@ -60,6 +66,11 @@ class Options:
     tune: str | None
     trials: int
     summarize: bool
+    embed: list | None
+    gallery: pathlib.Path | None
+    neighbors: int | None
+    npz: bool
+    to: pathlib.Path
     tensorboard: bool
 
     def held_out(self, data):
@@ -151,7 +162,13 @@ def _check_together(parser, flags):
     if flags.sweep and (flags.tune or chosen):
         raise InputError("--sweep takes its one loss: give it no --losses and no --tune")
     if flags.summarize:
-        _check_alone(parser, flags)
+        _check_alone(parser, flags, "--summarize rebuilds all that is in --runs", {"summarize", "runs", "tensorboard"})
+    if flags.embed:
+        _check_alone(parser, flags, "--embed uses a run as it is", {"embed", *WITH_EMBED, "runs"})
+        if len(flags.embed) < 2:
+            raise InputError(f"--embed takes the folder of a run, then images. Received: {flags.embed[0]} alone")
+    elif alone := [f"--{name}" for name in WITH_EMBED if getattr(flags, name)]:
+        raise InputError(f"{', '.join(alone)}: only together with --embed RUN IMAGE")
     if flags.trials and not flags.tune:
         raise InputError("--trials says how many --tune makes: give it with --tune LOSS")
     if flags.tune and not PROTOCOLS[flags.protocol].tunable:
@@ -175,10 +192,10 @@ def _options(flags, command):
         losses = [loss]
         if overrides.get(loss, {}).keys() & swept[0].keys():
             raise InputError(f"--sweep {flags.sweep}: what it tries cannot be --set too")
-    if not flags.summarize:
-        make_folder(flags.runs)
-    elif not flags.runs.is_dir():
+    if flags.summarize and not flags.runs.is_dir():
         raise InputError(f"--summarize: there is no folder {flags.runs}. Give the folder of the results with --runs")
+    if not (flags.summarize or flags.embed):
+        make_folder(flags.runs)
     name = flags.dataset if flags.dataset in SOURCES else name_of(flags.dataset)
     kind = PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
     kind += f"-sweep-{flags.sweep.partition('=')[0]}" if flags.sweep else ""
@@ -203,7 +220,9 @@ def _options(flags, command):
     given = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Options) if hasattr(flags, f.name)}
     new = {"command": command, "same": same, "runs_each": runs_each, "precision_reason": reason, "path": path}
     splits = flags.splits or (1 if flags.quick else SPLITS)
-    return Options(**given | new | {"splits": splits, "trials": flags.trials or TRIALS})
+    return Options(
+        **given | new | {"splits": splits, "trials": flags.trials or TRIALS, "to": flags.to or flags.runs / "embedded"}
+    )
 
 
 def list_losses():
@@ -228,10 +247,9 @@ def _summary(recipe):
     return inspect.getdoc(loss).splitlines()[0]
 
 
-def _check_alone(parser, flags):
-    """Refuses what `--summarize`, which reads all from the run folders, would not heed."""
-    heeded = {"summarize", "runs", "tensorboard"}
+def _check_alone(parser, flags, job, heeded):
+    """Refuses what a job, which has its settings from the run folders, would not heed."""
     unheeded = {name for name, value in vars(flags).items() if value != parser.get_default(name)} - heeded
     if unheeded:
         named = sorted(f"--{name.replace('_', '-')}" for name in unheeded)
-        raise InputError(f"--summarize rebuilds all that is in --runs: give it no {', '.join(named)}")
+        raise InputError(f"{job}: give it no {', '.join(named)}")

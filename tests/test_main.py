@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.command import FAST, LOSSES
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -419,6 +420,33 @@ def test_summarize_rebuilds_everything_from_the_run_folders_alone(runs, monkeypa
 def test_summarize_without_results_says_so(tmp_path, capsys):
     assert main(["--summarize", "--runs", str(tmp_path)]) == 2
     assert f"no finished run of this version in {tmp_path}" in capsys.readouterr().err
+
+
+def test_a_run_is_used_on_images_of_ones_own(runs, tmp_path, capsys):
+    folder, digits = runs / "digits" / "center" / "seed-0", story.load_dataset("digits")
+    for number in range(3):
+        Image.fromarray(digits.test.images[number, ..., 0]).save(tmp_path / f"{number}.png")
+    given = ["--embed", str(folder), str(tmp_path), "--neighbors", "2", "--npz", "--to", str(tmp_path / "to")]
+    assert main(given) == 0
+    with open(tmp_path / "to" / "embedded.csv", newline="") as file:
+        found = [row["class"] for row in csv.DictReader(file)]
+    with np.load(folder / "embeddings.npz") as run, np.load(tmp_path / "to" / "embeddings.npz") as file:
+        points, means = l2_normalize(file["embeddings"]), run["class_means"]
+        expected = l2_normalize(run["test_embeddings"][:3])
+    np.testing.assert_allclose(points, expected, atol=0.02)  # The run's may be rounded to bfloat16.
+    assert found == [str(n) for n in np.linalg.norm(points[:, None] - means, axis=2).argmin(axis=1)]
+    assert (tmp_path / "to" / "neighbors.png").stat().st_size > 0
+    assert "Unknown is what is" in capsys.readouterr().out
+
+
+def test_what_cannot_be_used_on_images_is_refused_with_what_can(runs, tmp_path, capsys):
+    assert main(["--embed", str(runs / "digits"), str(tmp_path), "--to", str(tmp_path / "to")]) == 2
+    run = runs / "digits" / "center" / "seed-0"
+    assert (
+        capsys.readouterr().err
+        == f"main.py: --embed: {runs / 'digits'} is not the folder of a run. Give one, such as {run}\n"
+    )
+    assert not (tmp_path / "to").exists()
 
 
 def start(path, *arguments):

@@ -46,7 +46,7 @@ def test_help_is_in_groups_and_fits_80_columns(capsys, monkeypatch):
     status, output = ended(["--help"], capsys)
     assert (status, output.err) == (0, "")
     groups = re.findall(r"^(\w.*):$", output.out, re.MULTILINE)
-    assert groups == ["what to train", "how", "what is shown", "results", "other jobs"]
+    assert groups == ["what to train", "how", "what is shown", "results", "use a trained run", "other jobs"]
     assert max(map(len, output.out.splitlines())) <= 80
     for flag in make_parser()._option_string_actions:
         assert re.search(rf"^  (-h, )?{flag}\b", output.out, re.MULTILINE), flag
@@ -75,7 +75,7 @@ def test_a_package_that_is_not_there_has_no_version(capsys, monkeypatch):
         ("--seed=3", "unknown flag --seed. Did you mean --seeds?"),
         ("--epoch 3", "unknown flag --epoch. Did you mean --epochs?"),  # Not guessed.
         ("--losses center --embeding_dim 2", "unknown flag --embeding_dim. Did you mean --embedding-dim?"),
-        ("--zzz", "unknown flag --zzz."),
+        ("--qqq", "unknown flag --qqq."),
         ("digits", "digits belongs to no flag"),
         ("--quick digits", "digits belongs to no flag"),
         (

@@ -290,6 +290,11 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--set ring.ring_weight=1 --set ring.ring_weight=2", ["ring.ring_weight has a value already"]),
         ("--trials 3", ["--tune LOSS"]),
         ("--summarize --losses ring --overwrite", ["--summarize", "give it no --losses, --overwrite"]),
+        ("--embed runs/mnist/center/seed-0", ["--embed takes the folder of a run, then images", "seed-0 alone"]),
+        ("--embed a b --losses ring --quick", ["--embed uses a run as it is: give it no --losses, --quick"]),
+        ("--embed a b --summarize", ["give it no --embed"]),
+        ("--gallery faces --npz", ["--gallery, --npz: only together with --embed RUN IMAGE"]),
+        ("--embed a b --neighbors 13", ["--neighbors", "from 1 to 12"]),
         ("--runs=", ["--runs", "must name a folder"]),
         ("--sweep center", ["--sweep", "LOSS.ARG=VALUES", "center"]),
         ("--sweep center.center_weight=1", ["two values or more", "center.center_weight=1"]),
@@ -375,6 +380,17 @@ def test_precision_auto_follows_the_gpu_if_there_is_one(capability, policy, told
     assert options.same["precision"] == policy
     assert told in options.precision_reason
     assert "GPU" in options.precision_reason
+
+
+def test_a_trained_run_is_used_on_images_and_what_is_said_of_them_goes_where_it_is_asked_to(tmp_path):
+    options = parse_options(["--embed", "run", "a.png", "b", "--runs", str(tmp_path / "runs")])
+    assert [str(path) for path in options.embed] == ["run", "a.png", "b"]
+    assert (options.gallery, options.neighbors, options.npz) == (None, None, False)
+    assert options.to == tmp_path / "runs" / "embedded"
+    assert not (tmp_path / "runs").exists()
+    given = ["--embed", "run", "a.png", "--gallery", "faces", "--neighbors", "5", "--npz", "--to", "there"]
+    options = parse_options(given)
+    assert (str(options.gallery), options.neighbors, options.npz, str(options.to)) == ("faces", 5, True, "there")
 
 
 def test_a_folder_that_is_not_there_is_not_summarized_nor_made(tmp_path, capsys):
