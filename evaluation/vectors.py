@@ -29,9 +29,14 @@ def row_blocks(rows, columns):
     return [slice(start, start + size) for start in range(0, rows, size)]
 
 
+def members(labels):
+    """List of the ascending numbers of the items of each class `0 ... C - 1`."""
+    return np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
+
+
 def class_means(embeddings, labels):
-    """Mean embedding of each class, `(C, d)`, for labels `0 ... C - 1`."""
-    return np.stack([embeddings[labels == label].mean(axis=0) for label in range(labels.max() + 1)])
+    """Mean embedding of each class, `(C, d)`, for labels `0 ... C - 1`, each of which occurs."""
+    return np.stack([embeddings[items].mean(axis=0) for items in members(labels)])
 
 
 def squared_distances(a, b):

@@ -165,3 +165,17 @@ def test_a_collapsed_embedding_has_finite_geometry():
         },
         abs=1e-6,
     )
+
+
+def test_of_very_many_class_means_a_seeded_choice_is_looked_at(monkeypatch):
+    means = np.random.default_rng(0).normal(size=(30, 4))
+    every = class_angles(means)
+    monkeypatch.setattr("evaluation.geometry.MEANS", 12)
+    some = class_angles(means)
+    assert len(some) == 12 * 11 // 2
+    assert all(np.isclose(every, angle).any() for angle in some)
+    distances = {round(math.dist(a, b), 9) for i, a in enumerate(means) for b in means[:i]}
+    found = class_distances(means, np.arange(30), means)
+    assert found["intra_distance"] == 0
+    assert min(distances) < found["inter_distance"] < max(distances)
+    np.testing.assert_array_equal(class_angles(means), some)

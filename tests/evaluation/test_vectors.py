@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.embeddings import data
 
-from evaluation.vectors import class_means, l2_normalize, nearest, squared_distances
+from evaluation.vectors import class_means, l2_normalize, members, nearest, squared_distances
 
 
 def test_l2_normalize_gives_unit_rows_of_the_same_direction():
@@ -22,6 +22,16 @@ def test_l2_normalize_keeps_the_precision_of_its_input():
 def test_class_means_by_hand():
     embeddings = np.array([[1.0, 2.0], [5.0, 5.0], [3.0, 4.0]])
     np.testing.assert_allclose(class_means(embeddings, np.array([1, 0, 1])), [[5, 5], [2, 3]])
+
+
+def test_members_are_the_items_of_each_class():
+    assert [items.tolist() for items in members(np.array([3, 0, 3, 1, 0]))] == [[1, 4], [3], [], [0, 2]]
+
+
+def test_class_means_of_many_small_classes_equal_a_loop():
+    embeddings, labels = data(300, classes=90)
+    expected = [sum(embeddings[labels == label]) / sum(labels == label) for label in range(90)]
+    np.testing.assert_allclose(class_means(embeddings, labels), expected)
 
 
 def test_squared_distances_equal_a_loop():
