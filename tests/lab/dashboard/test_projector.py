@@ -123,10 +123,34 @@ def test_thumbnails_are_in_the_order_of_the_points_dark_on_light(config, tmp_pat
         np.testing.assert_array_equal(tile, 255 - image.astype(int))
 
 
-def test_thumbnails_keep_their_colours():
-    red = np.zeros((2, 3, 3, 3), np.uint8)
-    red[..., 1:] = 255
-    assert thumbnails(red)[0, 0].tolist() == [255, 0, 0]
+def test_images_in_colour_are_shown_as_they_are_and_no_colour_lies_over_them(tmp_path):
+    images = RNG.integers(0, 256, (N, 2, 3, 3), np.uint8)
+    np.testing.assert_array_equal(thumbnails(images)[:2, :3], images[0])
+    write(tmp_path, images)
+    for path in tmp_path.glob("*bookmark.json"):
+        (state,) = json.loads(path.read_text())
+        assert state["selectedColorOptionName"] == "No color map"
+        assert state["selectedLabelOption"] == "class"
+        assert state["label"] in ("PCA", "t-SNE")
+
+
+def test_large_images_have_small_thumbnails(tmp_path):
+    write(tmp_path, np.repeat(np.repeat(IMAGES, 32, axis=1), 16, axis=2))
+    (first, *_) = text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig()).embeddings
+    assert list(first.sprite.single_image_dim) == [24, 48]
+    assert imread(tmp_path / first.sprite.image_path).shape == (3 * 48, 3 * 24)
+
+
+def test_of_many_classes_those_told_apart_have_colours_and_every_name_is_one_line(tmp_path):
+    names = tuple(f"class\n{number}\tof many" for number in range(100))
+    run = make_run(arrays=ARRAYS | {"colored_classes": np.array([0, 2]), "class_means": RNG.normal(size=(100, 5))})
+    write_projector(tmp_path, dataclasses.replace(run, class_names=names, judged_names=names), IMAGES)
+    found = read_columns(tmp_path)
+    assert found["class"] == [f"class {LABELS[i]} of many" for i in SHOWN]
+    assert found["class in colour"] == ["another" if LABELS[i] == 1 else f"class {LABELS[i]} of many" for i in SHOWN]
+    for path in tmp_path.glob("*bookmark.json"):
+        (state,) = json.loads(path.read_text())
+        assert (state["selectedColorOptionName"], state["selectedLabelOption"]) == ("class in colour", "class")
 
 
 def test_thumbnails_keep_the_shape_of_their_images(tmp_path):
