@@ -65,7 +65,7 @@ def run_loss(settings, data, shown, folder, log):
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
     model = build_model(settings, data.image_shape, data.num_classes)
-    health, film = Health(data.validation, settings), Film(data.validation, settings)
+    health, film = Health(data.validation, settings), Film(data.validation, settings, shown.colored)
     try:
         training = train(model, data.train, health, [film, *log.callbacks(folder, health)])
         folder.save_model(model)

@@ -17,15 +17,15 @@ import functools
 from evaluation.geometry import NEIGHBORS
 from evaluation.tsne import tsne
 from lab.figures.class_means import class_means_figure
-from lab.figures.confusion import confusion_figure
+from lab.figures.confusion import MOST_ROWS, confusion_figure
 from lab.figures.distances import distances_figure, draw_distances
 from lab.figures.features import animation, comparison_features_figure, draw_features, features_figure, features_of
 from lab.figures.intervals import intervals_figure
-from lab.figures.maps import COLOR, HOW_TO_READ, comparison_tsne_figure, draw_tsne, tsne_figure
+from lab.figures.maps import HOW_TO_READ, SAME_LAYOUT, color_note, comparison_tsne_figure, draw_tsne, tsne_figure
 from lab.figures.mistakes import mistakes_figure
 from lab.figures.neighbors import neighbors_pages
 from lab.figures.roc import roc_figure
-from lab.figures.style import as_png, class_colors, colors_of, known_colors_of
+from lab.figures.style import as_png, class_colors, classes_tested, colors_of, known_colors_of, some_colors
 
 __all__ = [
     "CAPTIONS",
@@ -41,7 +41,6 @@ __all__ = [
 ]
 
 FILM_DPI = 80
-MOST_CLASSES = 100  # In a picture with a row and a column a class: those of more could not be read.
 # What a comparison may have, in the order of the summary.
 CAPTIONS = {
     "comparison_tsne.png": "t-SNE of the same test images",
@@ -77,14 +76,14 @@ def run_pictures(run):
         "roc": roc_figure(f"{judged}: {text('tar_at_far_1e-3')}", alone),
         **_numbered("neighbors", neighbors_pages(f"{judged}: {alike} neighbours of the same class", alone)),
     }
-    if len(run.known_names) <= MOST_CLASSES:
+    if len(labels) and (wrong or len(run.known_names) <= MOST_ROWS):
         drawn["confusion"] = confusion_figure(f"{heading}: {wrong:,} of {len(labels):,} test images wrong", run)
     if wrong:
         worst = f"{heading}: the {len(run.arrays['mistakes'])} worst of {wrong:,} mistakes"
         drawn["mistakes"] = mistakes_figure(worst, run)
     if run.settings.embedding_dim == 2:
-        title = f"{heading}, {run.protocol.known}: {text('nearest_mean')}"
-        drawn["features"] = features_figure(title, **features_of(run))
+        known = f"{heading}, {run.protocol.known}: {text('nearest_mean')}" if len(labels) else None
+        drawn["features"] = features_figure(known or f"{judged}: {text('map_at_r')}", **features_of(run))
     return [Picture(f"{name}.png", as_png(figure)) for name, figure in drawn.items()]
 
 
@@ -115,9 +114,8 @@ def comparison_pictures(results):
         "distances": distances_figure(_titled(judged, "distances"), shown),
         "roc": roc_figure(_titled(judged, "roc"), shown),
         **_numbered("neighbors", neighbors_pages(_titled(judged, "neighbors"), shown)),
+        "class_means": class_means_figure(_titled(stamp, "class_means"), shown),
     }
-    if len(next(iter(shown.values())).known_names) <= MOST_CLASSES:
-        drawn["class_means"] = class_means_figure(_titled(stamp, "class_means"), shown)
     if losses:
         drawn["scores"] = intervals_figure(f"{results.title}: {_finding(results)}", results)
     if results.settings.embedding_dim > 2:
@@ -170,18 +168,22 @@ def _numbered(name, figures):
 def _map(run, part, title):
     """The t-SNE map of test or training images."""
     facts, tested = run.maps[part], part == "test"
+    marked = tested and len(run.arrays["test_labels"])
     caption = (
         f"n {facts.n:,} · perplexity {facts.perplexity:g} · t-SNE seed {facts.seed} · {facts.trust}\n"
-        f"{f'× misclassified by {run.classifier}' if tested else ''}\n"
+        f"{f'× misclassified by {run.classifier}' if marked else ''}\n"
         f"full space, all test images: {run.protocol.line(run.scores)}\n{run.protocol.map_note}"
     )
+    colors = colors_of(run)
+    shown = colors[classes_tested(run)] if tested else known_colors_of(run)
     return tsne_figure(
         title,
         caption=caption,
+        note=f"{color_note(shown)} {HOW_TO_READ} {SAME_LAYOUT}",
         coordinates=run.arrays[f"tsne_{part}"],
         labels=run.arrays[f"tsne_{part}_labels"],
         class_names=run.class_names,
-        colors=colors_of(run),
+        colors=colors,
         mistakes=run.arrays["tsne_mistakes"] if tested else None,
     )
 
@@ -200,18 +202,25 @@ def _note(runs):
 
 def _map_frames(film, run):
     """The map of some validation images at one moment after another."""
-    labels = film.split.labels
+    labels, colors = film.split.labels, _film_colors(film, run)
     for number, (frame, coordinates) in enumerate(zip(film.frames, film.coordinates, strict=True)):
         begun = "begun where the map before it ended" if number else "begun from a PCA of the pixels"
         yield tsne_figure(
             _moment(run, frame),
             caption=f"n {len(labels):,} · perplexity {run.settings.perplexity:g} · {begun}",
-            note=f"{COLOR} {HOW_TO_READ}",
+            note=f"{color_note(colors)} {HOW_TO_READ}",
             coordinates=coordinates,
             labels=labels,
             class_names=run.known_names,
-            colors=known_colors_of(run),
+            colors=colors,
         )
+
+
+def _film_colors(film, run):
+    """The colours of the classes trained on, as in the maps of the result; a run that failed has none."""
+    if film.colored is None:
+        return known_colors_of(run)
+    return some_colors(len(run.class_names), film.colored)[: len(run.known_names)]
 
 
 def _flat_frames(film, run):
@@ -226,7 +235,7 @@ def _frame(film, run, frame, half=None):
         points=frame.embeddings,
         labels=film.split.labels,
         class_names=run.known_names,
-        colors=known_colors_of(run),
+        colors=_film_colors(film, run),
         directions=frame.directions,
         centers=frame.centers,
         half=half,

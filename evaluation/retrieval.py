@@ -30,26 +30,31 @@ def retrieval(embeddings, labels):
 
 
 def neighbors(embeddings, queries, count):
-    """Numbers `(len(queries), count)` of the items nearest to some items, in order, themselves left out."""
+    """Numbers `(len(queries), count)` of the items nearest to some items, in order, themselves left out.
+
+    Of fewer others, all of them.
+    """
     distances = squared_distances(embeddings[queries], embeddings)
     distances[np.arange(len(queries)), queries] = np.inf  # An item does not find itself.
-    return _smallest(distances, count)
+    return _smallest(distances, min(count, len(embeddings) - 1))
 
 
-def contested(embeddings, labels, count):
-    """One item of each class, in the order of the classes: the first with about half of its nearest of its class.
+def contested(embeddings, labels, count, classes):
+    """One item of each of some classes, in their order: the first with about half of its nearest of its class.
 
     Args:
         embeddings: `(n, d)`.
         labels: Integers `(n,)`.
         count: Number of neighbours that are looked at.
+        classes: Numbers of the classes, ascending; those without an item have none.
     """
-    blocks = np.array_split(np.arange(len(labels)), 1 + len(labels) // _block(labels))
+    items = np.flatnonzero(np.isin(labels, classes))
+    blocks = np.array_split(items, 1 + len(items) // _block(labels))
     hits = np.concatenate(
         [(labels[neighbors(embeddings, rows, count)] == labels[rows][:, None]).sum(axis=1) for rows in blocks]
     )
-    members = (np.flatnonzero(labels == label) for label in np.unique(labels))
-    return np.array([of_class[abs(hits[of_class] - count / 2).argmin()] for of_class in members])
+    members = (np.flatnonzero(labels[items] == label) for label in np.unique(labels[items]))
+    return items[[of_class[abs(hits[of_class] - count / 2).argmin()] for of_class in members]]
 
 
 def _block(labels):

@@ -9,7 +9,8 @@ import numpy as np
 
 from evaluation.tsne import pca_layout
 from evaluation.vectors import have_lengths, l2_normalize
-from lab.maps import FILM_POINTS, film_maps, pixel_vectors, sample_indices
+from lab.maps import FILM_POINTS, film_maps, sample_indices
+from lab.pixels import pixel_vectors
 
 SHOWN = 10  # TensorBoard keeps no more pictures of a tag.
 SMOOTH = 30  # Frames of a film of two-dimensional embeddings, at least.
@@ -32,12 +33,13 @@ class Film(keras.callbacks.Callback):
     """Keeps the embeddings of some images at moments evenly spread over the training, its end among them.
 
     t-SNE takes its time: it has at most ten, after whole epochs. Two-dimensional embeddings are drawn as they are, and
-    have a smooth film. The images are a sample of a `Split`.
+    have a smooth film. The images are a sample of a `Split`; of many classes some are `colored` (see `Selection`).
     """
 
-    def __init__(self, split, settings):
+    def __init__(self, split, settings, colored=None):
         super().__init__()
-        self.split = split[sample_indices(split.labels, settings, FILM_POINTS)]
+        self.split = split[sample_indices(split.labels, settings, FILM_POINTS, colored)]
+        self.colored = colored
         self.settings = settings
         self.frames = []
 

@@ -12,24 +12,26 @@ from evaluation.retrieval import contested
 from evaluation.tsne import pca_layout, rotated_to, tsne
 from evaluation.vectors import l2_normalize
 from lab.batches import stratified_sample
+from lab.colored import colored_classes
+from lab.pixels import pixel_vectors
 
 POINTS, FILM_POINTS, QUICK_POINTS = 2000, 800, 600
 SEED = 0
 STRIP = 8  # Neighbours shown of each query.
-MOST_QUERIES = 40  # Of as many classes, evenly among all: more would take dozens of pages.
 FILM_ITERATIONS = 300
 INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
 
 
-def sample_indices(labels, settings, points=POINTS):
-    """The images of a part that t-SNE shows."""
-    return stratified_sample(labels, min(QUICK_POINTS, points) if settings.quick else points, SEED)
-
-
-def pixel_vectors(images):
-    """Images as vectors of numbers in `[0, 1]`, float32 `(n, height * width * channels)`."""
-    images = np.asarray(images)
-    return images.reshape(len(images), -1).astype(np.float32) / 255
+def sample_indices(labels, settings, points=POINTS, colored=None):
+    """The images of a part that t-SNE shows; of the `colored` among many classes as many as half of the points."""
+    points = min(QUICK_POINTS, points) if settings.quick else points
+    told_apart = np.isin(labels, [] if colored is None else colored)
+    if told_apart.all() or not told_apart.any():
+        return stratified_sample(labels, points, SEED)
+    colored, others = np.flatnonzero(told_apart), np.flatnonzero(~told_apart)
+    colored = colored[stratified_sample(labels[colored], min(len(colored), points // 2), SEED)]
+    others = others[stratified_sample(labels[others], min(len(others), points - len(colored)), SEED)]
+    return np.sort(np.concatenate([colored, others]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,22 +43,27 @@ class Selection:
         layouts: Dict from a map to its first layout `(n, 2)`: a PCA of the pixels.
         queries: Numbers of the judged images whose neighbours are shown.
         references: Dict from a map to the coordinates `(n, 2)` that it is turned to; empty for the raw pixels.
+        colored: `colored_classes` of the data set.
     """
 
     indices: dict
     layouts: dict
     queries: np.ndarray
     references: dict
+    colored: np.ndarray | None = None
 
     @classmethod
     def of_pixels(cls, data, settings):
         """Chooses by the pixels of a `Dataset`."""
-        points = {part: l2_normalize(pixel_vectors(split.images)) for part, split in data.parts.items()}
-        mapped = mapped_points(data, points)
-        indices = {name: sample_indices(labels, settings) for name, (labels, _) in mapped.items()}
-        layouts = {name: pca_layout(pixels[indices[name]]) for name, (_, pixels) in mapped.items()}
-        queries = contested(points[data.judged_part], data.parts[data.judged_part].labels, STRIP)
-        return cls(indices, layouts, queries[:: -(-len(queries) // MOST_QUERIES)], references={})
+        colored, largest = colored_classes(data), max(map(len, data.parts.values()))
+        labels = {"test": data.shown_labels, "train": data.train.labels}
+        indices = {name: sample_indices(found, settings, colored=colored) for name, found in labels.items()}
+        images = {"test": data.shown_images(indices["test"]), "train": data.train.images[indices["train"]]}
+        layouts = {name: pca_layout(l2_normalize(pixel_vectors(found, largest))) for name, found in images.items()}
+        judged, first = data.parts[data.judged_part], 0 if data.unseen is None else data.num_classes
+        asked = np.unique(judged.labels) if colored is None else colored[colored >= first] - first
+        queries = contested(l2_normalize(pixel_vectors(judged.images, largest)), judged.labels, STRIP, asked)
+        return cls(indices, layouts, queries, references={}, colored=colored)
 
     @classmethod
     def of_arrays(cls, arrays):
@@ -66,6 +73,7 @@ class Selection:
             layouts={name: arrays[f"tsne_{name}_layout"] for name in INDICES},
             queries=arrays["queries"],
             references={name: arrays[f"tsne_{name}"] for name in INDICES},
+            colored=arrays.get("colored_classes"),
         )
 
     @property
@@ -75,9 +83,10 @@ class Selection:
         return layouts | {INDICES[name]: indices for name, indices in self.indices.items()} | {"queries": self.queries}
 
     def images(self, data):
-        """Dict of the numbers and the labels of the images of each map, to save."""
+        """Dict of the numbers and the labels of the images of each map, and of many classes of those told apart."""
         labels = {"test": data.shown_labels, "train": data.train.labels}
         numbers = {INDICES[name]: indices for name, indices in self.indices.items()}
+        numbers |= {} if self.colored is None else {"colored_classes": self.colored}
         return numbers | {f"tsne_{name}_labels": labels[name][indices] for name, indices in self.indices.items()}
 
 

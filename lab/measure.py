@@ -6,11 +6,13 @@ import numpy as np
 
 from evaluation.retrieval import neighbors
 from evaluation.vectors import l2_normalize, row_blocks
-from lab.maps import STRIP, Selection, draw_maps, pixel_vectors
+from lab.maps import STRIP, Selection, draw_maps
+from lab.pixels import pixel_vectors, reduced
 from lab.protocols import PROTOCOLS
 from lab.run import Run
 
 MISTAKES = 24  # Of the surest, shown.
+SHOWN_SIDE = 96  # Pixels, at most, of an image that is kept to be shown.
 
 
 def measure(model, data, selection, settings, stage):
@@ -72,8 +74,11 @@ class Pixels:
 
     class_directions = shown_centers = None
 
+    def __init__(self, largest_part):
+        self.largest_part = largest_part  # The number of its images: the vectors of all parts are alike.
+
     def embed(self, images):
-        return pixel_vectors(images)
+        return pixel_vectors(images, self.largest_part)
 
     def class_logits(self, embeddings):
         return None
@@ -82,7 +87,7 @@ class Pixels:
 def measure_pixels(data, settings, stage):
     """The `Run` of the raw pixels, which also says which images every run of its split shows, and how maps lie."""
     selection = Selection.of_pixels(data, settings)
-    run = measure(Pixels(), data, selection, settings, stage)
+    run = measure(Pixels(max(map(len, data.parts.values()))), data, selection, settings, stage)
     left_out = "tsne_mistakes", "mistakes", "mistake_images"  # Of interest where something was learnt.
     arrays = {
         name: array
@@ -96,7 +101,7 @@ def _strips(data, points, queries):
     """Arrays of some judged images and the nearest others: pictures `(k, 1 + STRIP, h, w, c)`, and their labels."""
     split = data.parts[data.judged_part]
     strips = np.concatenate([queries[:, None], neighbors(points[data.judged_part], queries, STRIP)], axis=1)
-    return {"strip_images": split.images[strips], "strip_labels": split.labels[strips]}
+    return {"strip_images": reduced(split.images[strips], SHOWN_SIDE), "strip_labels": split.labels[strips]}
 
 
 def _mistakes(data, arrays, shown):
@@ -106,4 +111,5 @@ def _mistakes(data, arrays, shown):
     wrong[: len(data.test)] = arrays["test_predictions"] != data.test.labels
     mistakes = np.flatnonzero(wrong)
     surest = mistakes[np.argsort(-arrays["test_errors"][mistakes], kind="stable")][:MISTAKES]
-    return {"tsne_mistakes": wrong[shown], "mistakes": surest, "mistake_images": data.test.images[surest]}
+    images = reduced(data.test.images[surest], SHOWN_SIDE)
+    return {"tsne_mistakes": wrong[shown], "mistakes": surest, "mistake_images": images}

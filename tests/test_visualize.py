@@ -93,11 +93,37 @@ def test_what_is_not_there_has_no_picture():
 
 
 @pytest.mark.usefixtures("as_figures")
-def test_what_has_a_row_a_class_is_not_drawn_of_too_many(monkeypatch):
-    monkeypatch.setattr(visualize, "MOST_CLASSES", 9)
-    found = contents(run_pictures(wrong_run()))
-    assert {"mistakes.png", "neighbors.png"} <= found.keys()
-    assert "confusion.png" not in found
+def test_of_many_classes_without_a_mistake_nothing_is_confused(monkeypatch):
+    assert "confusion.png" in contents(run_pictures(make_run()))
+    monkeypatch.setattr(visualize, "MOST_ROWS", 9)
+    assert "confusion.png" not in contents(run_pictures(make_run()))
+
+
+@pytest.mark.usefixtures("as_figures")
+@pytest.mark.parametrize(("dim", "own"), [(64, {"tsne_test", "tsne_train"}), (2, {"features"})])
+def test_where_no_class_of_the_test_images_is_known_nothing_is_misclassified(dim, own):
+    none = {"test_embeddings": np.zeros((0, 2)), "test_labels": np.arange(0), "test_predictions": np.arange(0)}
+    unknown = {"unknown_embeddings": np.eye(20, 2), "unknown_labels": np.arange(20) % 4, "mistakes": np.arange(0)}
+    run = open_run(embedding_dim=dim)
+    arrays = run.arrays | none | unknown
+    found = contents(run_pictures(dataclasses.replace(run, arrays=arrays)))
+    assert {file.removesuffix(".png") for file in found} == {"distances", "roc", "neighbors", *own}
+    assert not any("misclassified" in read(figure) for figure in found.values())
+
+
+@pytest.mark.usefixtures("as_figures", "quick_maps")
+@pytest.mark.parametrize("failure", [None, "diverged"])
+def test_a_film_of_many_classes_has_the_colours_of_the_maps_also_if_the_run_failed(failure):
+    names = [f"class {number}" for number in range(40)]
+    run = named_run(class_names=names, failure=failure)
+    images = np.random.default_rng(0).integers(0, 256, (80, 8, 8, 1), np.uint8)
+    film = Film(Split(images, np.arange(80) % 40), run.settings, colored=np.arange(0, 40, 2))
+    film.frames.append(Frame(1.0, np.random.default_rng(0).normal(size=(80, 64)), None, None))
+    (figure,) = contents(training_pictures(film, run))["training.gif"]
+    rest, _, told_apart, _ = figure.axes[0].collections
+    assert (len(rest.get_offsets()), len(told_apart.get_offsets())) == (40, 40)
+    assert len({to_hex(color) for color in told_apart.get_facecolors()}) == 20
+    assert "20 of 40 classes in colour, a seeded choice; the rest grey." in read(figure)
 
 
 def test_a_run_that_failed_has_no_pictures():

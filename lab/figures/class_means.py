@@ -5,8 +5,11 @@ import textwrap
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.patches import Rectangle
-from scipy.spatial.distance import pdist, squareform
+from scipy.spatial.distance import cdist, pdist, squareform
 
+from lab.colored import TOLD_APART
+
+from .names import WIDEST, shown_name, width_of
 from .style import INK, MARK, MUTED, grid_shape, page, panels, wrapped
 
 FRAME = [patheffects.withStroke(linewidth=4, foreground="white")]  # Seen on every colour of the map.
@@ -15,27 +18,45 @@ SCALE = (
     "Euclidean distance between class means of L2-normalised embeddings;\n"
     "framed, and named below: the nearest two classes"
 )
+SOME = " of the {shown} shown,\nof {all:,}: a seeded choice, each beside the class nearest to it by {first}"
+MOST_ROWS = 25
 
 
 def class_means_figure(title, runs):
     """Heat maps of the distances between class means, a panel a `Run` of a dict by name, on one scale of colours.
 
-    The nearest two classes of each panel are framed, and named below it.
+    The nearest two classes of each panel are framed, and named below it. Of many classes some are shown, each beside
+    the one that the first run has nearest to it.
     """
-    class_names = next(iter(runs.values())).known_names
+    first, run = next(iter(runs.items()))
+    shown = _shown(run)
+    class_names = [shown_name(run.known_names[number], WIDEST) for number in shown]
     rows, columns = grid_shape(len(runs))
-    names = 0.06 * max(map(len, class_names))  # Inches, of the longest.
+    names = 0.06 * max(map(width_of, class_names))  # Inches, of the longest.
     size = max(5.2, 2.15 * columns + names + 0.4), 2.68 * rows + names + 1.3
     figure = page(size, title, hspace=0.04, wspace=0.02)
     grid = panels(figure, rows, columns, len(runs))
     for number, (axes, (name, run)) in enumerate(zip(grid, runs.items(), strict=False)):
-        image = _draw_means(axes, name, squareform(pdist(run.arrays["class_means"])), class_names)
+        image = _draw_means(axes, name, squareform(pdist(run.arrays["class_means"][shown])), class_names)
         _name_classes(axes, class_names, number % columns == 0, number + columns >= len(runs))
     bar = figure.colorbar(image, ax=grid, location="bottom", shrink=0.5, aspect=40, pad=0.02)
-    bar.set_label(SCALE, color=MUTED, fontsize=9)
+    some = SOME.format(shown=len(shown), all=len(run.known_names), first=first)
+    bar.set_label(f"{SCALE}{some if len(shown) < len(run.known_names) else ''}", color=MUTED, fontsize=9)
     bar.ax.tick_params(colors=MUTED, labelsize=8)
     bar.outline.set_visible(False)
     return figure
+
+
+def _shown(run):
+    """Numbers of the classes that have a row: of many, some that are told apart in maps, each with its nearest."""
+    means = run.arrays["class_means"]
+    if len(means) <= MOST_ROWS:
+        return np.arange(len(means))
+    colored = run.arrays.get("colored_classes", np.arange(TOLD_APART))
+    chosen = colored[colored < len(means)][::2]
+    distances = cdist(means[chosen], means)
+    distances[np.arange(len(chosen)), chosen] = np.inf
+    return np.array(list(dict.fromkeys(np.stack([chosen, distances.argmin(axis=1)], axis=1).ravel().tolist())))
 
 
 def _draw_means(axes, name, distances, class_names):
@@ -57,7 +78,7 @@ def _draw_means(axes, name, distances, class_names):
 
 def _name_classes(axes, class_names, at_left, at_bottom):
     """Class names on the outer sides of the grid alone."""
-    slant = {"rotation": 90} if max(map(len, class_names)) > 3 else {}
+    slant = {"rotation": 90} if max(map(width_of, class_names)) > 3 else {}
     axes.set_xticks(range(len(class_names)), class_names if at_bottom else [""] * len(class_names), **slant)
     axes.set_yticks(range(len(class_names)), class_names if at_left else [""] * len(class_names))
     axes.tick_params(length=0, labelsize=7, labelcolor=MUTED)

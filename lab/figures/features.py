@@ -7,7 +7,19 @@ from matplotlib.lines import Line2D
 from PIL import Image
 
 from .names import name_classes
-from .style import INK, MUTED, class_colors, grid_shape, known_colors_of, page, panels, wrapped
+from .style import (
+    INK,
+    MUTED,
+    REST,
+    class_colors,
+    colors_of,
+    grid_shape,
+    known_colors_of,
+    page,
+    panels,
+    rest_note,
+    wrapped,
+)
 
 KEY_WIDTH = 6  # Inches that the key takes in one line.
 FRAME_MILLISECONDS, LAST_MILLISECONDS = 180, 2500  # Of a film that is smooth.
@@ -29,26 +41,31 @@ def draw_features(
         half: Half the width of the panel, around 0. If None, all points fit.
         title: Title of the panel.
         caption: Line below the panel.
-        colors: One colour per class. If None, those of `class_colors`.
+        colors: One colour per class; those in `REST` have neither name, arrow nor cross. If None, those of
+            `class_colors`.
     """
     points, labels = np.asarray(points), np.asarray(labels)
     colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
     half = half or 1.1 * np.abs(points).max() or 1
     axes.axhline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
     axes.axvline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
-    order = np.random.default_rng(0).permutation(len(points))  # No class is drawn over another.
-    axes.scatter(*points[order].T, s=5, c=colors[labels[order]], alpha=0.5, linewidths=0)
+    rest, told_apart = colors[labels] == REST, colors != REST
+    for shown in (rest, ~rest) if rest.any() else (~rest,):  # What is not told apart lies behind.
+        order = np.random.default_rng(0).permutation(np.flatnonzero(shown))  # No class is drawn over another.
+        axes.scatter(*points[order].T, s=5, c=colors[labels[order]], alpha=0.5, linewidths=0)
     if directions is not None:
-        for color, of_class in zip(colors, directions, strict=True):
+        for color, of_class in zip(colors[told_apart], directions[told_apart], strict=True):
             for x, y in 0.94 * half * of_class / np.maximum(np.linalg.norm(of_class, axis=-1, keepdims=True), 1e-12):
                 axes.annotate("", (x, y), (0, 0), arrowprops={"arrowstyle": "-|>", "color": color, "linewidth": 1.1})
     if centers is not None:
+        kept = told_apart[: len(centers)]
         axes.scatter(
-            *centers.T, s=70, c=colors[: len(centers)], marker="P", edgecolors="white", linewidths=1.2, zorder=4
-        )
+            *centers[kept].T, s=70, c=colors[: len(centers)][kept], marker="P", edgecolors="white", linewidths=1.2,
+            zorder=4,
+        )  # fmt: skip
     axes.set_xlim(-half, half)
     axes.set_ylim(-half, half)
-    name_classes(axes, points, labels, class_names, fontsize=9.5)
+    name_classes(axes, points[~rest], labels[~rest], class_names, fontsize=8 if rest.any() else 9.5)
     axes.set_box_aspect(1)
     axes.tick_params(colors=MUTED, labelsize=7.5, length=2)
     axes.locator_params(nbins=5)
@@ -61,7 +78,8 @@ def features_figure(title, **panel):
     """One picture of two-dimensional embeddings: arguments of `draw_features`."""
     figure = page((6.4, 7.05), title)
     draw_features(figure.add_subplot(), **panel)
-    _draw_key(figure, panel.get("directions") is not None, panel.get("centers") is not None)
+    note = rest_note(panel.get("colors") or ())
+    _draw_key(figure, panel.get("directions") is not None, panel.get("centers") is not None, note)
     return figure
 
 
@@ -71,15 +89,19 @@ def comparison_features_figure(title, runs):
     figure = page((3.9 * columns, 4.2 * rows + 0.9), title, fontsize=14)
     grid = panels(figure, rows, columns, len(runs))
     for axes, (name, run) in zip(grid, runs.items(), strict=False):
-        draw_features(axes, **features_of(run), title=name, caption=run.protocol.line(run.scores))
+        draw_features(axes, **(panel := features_of(run)), title=name, caption=run.protocol.line(run.scores))
     arrows, crosses = (any(kind in run.arrays for run in runs.values()) for kind in ("directions", "centers"))
-    _draw_key(figure, arrows, crosses, "Each panel has its own scale." if len(runs) > 1 else None)
+    notes = "Each panel has its own scale." if len(runs) > 1 else "", rest_note(panel["colors"])
+    _draw_key(figure, arrows, crosses, " ".join(filter(None, notes)))
     return figure
 
 
 def features_of(run):
-    """What `draw_features` shows of the test images of a `Run`."""
+    """What `draw_features` shows of the test images of a `Run`: of those never seen, if there are no others."""
     arrays = run.arrays
+    if not len(arrays["test_labels"]):
+        points, labels, first = arrays["unknown_embeddings"], arrays["unknown_labels"], len(run.known_names)
+        return {"points": points, "labels": labels, "class_names": run.judged_names, "colors": colors_of(run)[first:]}
     return {
         "points": arrays["test_embeddings"],
         "labels": arrays["test_labels"],
@@ -90,7 +112,7 @@ def features_of(run):
     }
 
 
-def _draw_key(figure, arrows, crosses, note=None):
+def _draw_key(figure, arrows, crosses, note):
     image = {"marker": "o", "markersize": 4, "label": "image, in the colour of its class"}
     handles = [Line2D([], [], linestyle="", color=MUTED, **image)]
     if arrows:
@@ -101,7 +123,7 @@ def _draw_key(figure, arrows, crosses, note=None):
     columns = 3 if figure.get_figwidth() > KEY_WIDTH else 1
     key = figure.legend(
         handles=handles, loc="outside lower left", ncols=columns, fontsize=9, frameon=False, labelcolor=INK,
-        columnspacing=1.2, title=note, title_fontsize=9, alignment="left",
+        columnspacing=1.2, title=note or None, title_fontsize=9, alignment="left",
     )  # fmt: skip
     key.get_title().set_color(MUTED)
 

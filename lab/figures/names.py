@@ -1,6 +1,7 @@
 """Names of classes among their points."""
 
 import math
+import unicodedata
 
 import numpy as np
 from matplotlib import patheffects
@@ -12,7 +13,29 @@ HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 LINE = 1.1  # Height of a letter over the size of its font.
 MANY = 20  # With more classes names are smaller, and those are left out that others would cover by so much:
 COVERED = 0.25
+WIDEST = 20  # Letters of a name.
 NEAR = 0.1  # Side of the square around a point in which its class is counted, as a share of the panel.
+
+
+def shown_name(name, widest):
+    """A class's name as pictures have it: on one line, shortened in the middle if it is wider than so many letters."""
+    text = " ".join(str(name).split())  # It may be a number.
+    if width_of(text) > widest:
+        begin = _of_width(text, (widest - 1) // 2)
+        end = _of_width(text[::-1], widest - 1 - width_of(begin))[::-1]
+        text = f"{begin}…{end}"
+    return text.replace("$", r"\$")  # Or what is between two of them would be set as a formula.
+
+
+def width_of(text):
+    """Width in letters: those of Chinese, Japanese and Korean take two."""
+    return sum(2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def _of_width(text, width):
+    """The beginning of a text that is no wider."""
+    widths = np.cumsum([width_of(letter) for letter in text])
+    return text[: np.searchsorted(widths, width, "right")]
 
 
 def name_classes(axes, points, labels, class_names, fontsize):
@@ -20,18 +43,16 @@ def name_classes(axes, points, labels, class_names, fontsize):
 
     Of more classes than can be named, those are named whose names can be read.
     """
-    class_names = list(map(str, class_names))  # They may be numbers.
-    many = len(class_names) > MANY
-    fontsize *= math.sqrt(MANY / len(class_names)) if many else 1
+    named = np.unique(labels)
+    fontsize *= math.sqrt(MANY / max(MANY, len(named)))
+    shown = {label: shown_name(class_names[label], WIDEST) for label in named}
     frame = np.array([axes.get_xlim(), axes.get_ylim()])
     # Panels grow when the figure is laid out, never shrink: the names take less room than is kept for them.
     point = np.ptp(frame[0]) / min(axes.bbox.size) * axes.get_figure().dpi / 72
-    sizes = {
-        label: fontsize * point * np.array([LETTER * len(class_names[label]), LINE]) for label in np.unique(labels)
-    }
-    for label, place in _places(points, labels, sizes, frame, COVERED if many else math.inf).items():
+    sizes = {label: fontsize * point * np.array([LETTER * width_of(name), LINE]) for label, name in shown.items()}
+    for label, place in _places(points, labels, sizes, frame, COVERED if len(class_names) > MANY else math.inf).items():
         axes.text(
-            *place, class_names[label], color=INK, fontsize=fontsize, weight="bold", ha="center", va="center", zorder=5,
+            *place, shown[label], color=INK, fontsize=fontsize, weight="bold", ha="center", va="center", zorder=5,
             path_effects=HALO,
         )  # fmt: skip
 

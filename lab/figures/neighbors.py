@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.collections import PatchCollection
 from matplotlib.patches import Rectangle
 
+from .names import WIDEST, shown_name, width_of
 from .style import INK, LETTER, MARK, MUTED, page, panels, wrapped
 
 WIDTH_OF_ONE, WIDTH = 7.5, 10.5  # Inches of the page, for one embedding and for several.
@@ -14,7 +15,7 @@ HEAD_OF_ONE, HEAD, BLOCK_TITLE = 1.2, 1, 0.4  # Inches that titles and the note 
 MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side.
 GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in widths of an image.
 NOTE = (
-    "Left: of each class, a test image that raw pixels are in doubt about (about half of its nearest are of its "
+    "Left: of {}, a test image that raw pixels are in doubt about (about half of its nearest are of its "
     "class). Then its nearest neighbours among the other test images, the nearest first. Framed: "
 )
 LARGEST, TWO_LINES = 0.9, 0.36  # Inches of an image, and of a class name with a number below it.
@@ -35,45 +36,48 @@ def neighbors_pages(title, runs):
     """
     class_names = next(iter(runs.values())).judged_names
     images, labels = (np.stack([run.arrays[f"strip_{part}"] for run in runs.values()]) for part in ("images", "labels"))
+    queries = labels.shape[1]
+    note = NOTE.format("each class" if queries == len(class_names) else f"{queries} of {len(class_names):,} classes")
     if len(runs) == 1:
-        return _pages_of_one(title, images[0], labels[0], class_names)
-    return _pages_of_several(title, list(runs), images, labels, class_names)
+        return _pages_of_one(title, images[0], labels[0], class_names, note)
+    return _pages_of_several(title, list(runs), images, labels, class_names, note)
 
 
-def _pages_of_one(title, images, labels, class_names):
-    width = WIDTH_OF_ONE - _inches([class_names[query] for query in labels[:, 0]], 9)
+def _pages_of_one(title, images, labels, class_names, note):
+    width = WIDTH_OF_ONE - _inches([shown_name(class_names[query], WIDEST) for query in labels[:, 0]], 9)
     strips = _Strips(images, width, below=CLASS_NAME, beside=0)
     return [
-        _one(part, strips, images[shown], labels[shown], class_names)
+        _one(part, strips, images[shown], labels[shown], class_names, note)
         for part, shown in _parts(title, len(labels), strips.inches(1), HIGHEST - HEAD_OF_ONE)
     ]
 
 
-def _one(title, strips, images, labels, class_names):
+def _one(title, strips, images, labels, class_names, note):
     figure = page((WIDTH_OF_ONE, strips.inches(len(labels)) + HEAD_OF_ONE), title)
     axes = figure.add_subplot()
     strips.draw(axes, images, labels)
     for x, y, label in strips.wrong(labels):
         middle, below = x + strips.side / 2, y + strips.height + strips.side * 0.08
-        axes.text(middle, below, class_names[label], ha="center", va="top", fontsize=7, color=MARK)
-    axes.set_yticks(strips.middles(len(labels)), [class_names[query] for query in labels[:, 0]])
+        name = shown_name(class_names[label], int(72 * (1 + GAP) * strips.side * strips.pixel / (7 * LETTER)))
+        axes.text(middle, below, name, ha="center", va="top", fontsize=7, color=MARK)
+    axes.set_yticks(strips.middles(len(labels)), [shown_name(class_names[query], WIDEST) for query in labels[:, 0]])
     axes.tick_params(length=0, labelsize=9, labelcolor=INK)
-    _write_note(figure, f"{NOTE}those of another class, which is named.")
+    _write_note(figure, f"{note}those of another class, which is named.")
     return figure
 
 
-def _pages_of_several(title, names, images, labels, class_names):
+def _pages_of_several(title, names, images, labels, class_names, note):
     names = [wrapped(name, 40) for name in names]
     columns = min(labels.shape[1], 2 if len(names) <= MOST_ROWS_OF_TWO else 3)
     strips = _Strips(images[0], (WIDTH - _inches(names, 7)) / columns, below=GAP, beside=COUNT)
     height = strips.inches(len(names)) + BLOCK_TITLE
     return [
-        _several(part, names, strips, columns, images[:, shown], labels[:, shown], class_names)
+        _several(part, names, strips, columns, images[:, shown], labels[:, shown], class_names, note)
         for part, shown in _parts(title, labels.shape[1], height, HIGHEST - HEAD, columns)
     ]
 
 
-def _several(title, names, strips, columns, images, labels, class_names):
+def _several(title, names, strips, columns, images, labels, class_names, note):
     queries, k = labels.shape[1], labels.shape[2] - 1
     lines = -(-queries // columns)
     figure = page((WIDTH, lines * (strips.inches(len(names)) + BLOCK_TITLE) + HEAD), title)
@@ -86,8 +90,8 @@ def _several(title, names, strips, columns, images, labels, class_names):
             axes.text(strips.width, y, f"{right}/{k}", ha="right", va="center", fontsize=7.5, **style)
         axes.set_yticks(strips.middles(len(names)), names if number % columns == 0 else [""] * len(names))
         axes.tick_params(length=0, labelsize=7, labelcolor=INK)
-        axes.set_title(class_names[found[0, 0]], fontsize=9, color=INK, loc="left", weight="bold")
-    _write_note(figure, f"{NOTE}those of another class. Numbers: how many are of the image's class.")
+        axes.set_title(shown_name(class_names[found[0, 0]], WIDEST), fontsize=9, color=INK, loc="left", weight="bold")
+    _write_note(figure, f"{note}those of another class. Numbers: how many are of the image's class.")
     return figure
 
 
@@ -103,7 +107,7 @@ def _parts(title, queries, height, room, columns=1):
 
 def _inches(names, fontsize):
     """About the width of some names at the left of the page, with the margins."""
-    return 0.3 + max(len(line) for name in names for line in name.split("\n")) * LETTER * fontsize / 72
+    return 0.3 + max(width_of(line) for name in names for line in name.split("\n")) * LETTER * fontsize / 72
 
 
 def _write_note(figure, note):

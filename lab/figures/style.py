@@ -11,10 +11,13 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
+from lab.colored import TOLD_APART
+
 DPI = 160
 INK, MUTED = "#222222", "#666666"
 SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
 MARK = "#d7191c"  # What a reader should see first.
+REST = "#d8d8d8"  # The classes that are not told apart, where there are many.
 LETTER = 0.6  # Width of a bold letter over the size of its font, on average.
 # petroff10, in the order that keeps the classes confused most, of the digits and of the garments by their numbers,
 # farthest apart for every colour vision: 23.6 by CIEDE2000, 11.9 in its own order. tests/lab/figures/test_style.py
@@ -32,8 +35,22 @@ def class_colors(num_classes):
     return [to_hex(color) for color in matplotlib.colormaps["turbo"](np.linspace(0, 1, num_classes))]
 
 
+def some_colors(num_classes, colored):
+    """One colour per class: of the `colored_classes` each its own, of all others grey."""
+    palette, colors = class_colors(TOLD_APART), [REST] * num_classes
+    for place, number in enumerate(colored):
+        colors[number] = palette[place % TOLD_APART]
+    return colors
+
+
 def colors_of(run):
-    """The colours of the classes that a `Run` shows: a class has the same one in every protocol and split."""
+    """The colours of the classes that a `Run` shows: a class has the same one in every protocol and split.
+
+    Of many classes those that every run of the split tells apart have one, and the others are grey.
+    """
+    colored = run.arrays.get("colored_classes")
+    if colored is not None:
+        return some_colors(len(run.class_names), colored)
     colors = class_colors(len(run.class_numbers))
     return [colors[number] for number in run.class_numbers]
 
@@ -41,6 +58,19 @@ def colors_of(run):
 def known_colors_of(run):
     """Those of the classes trained on."""
     return colors_of(run)[: len(run.known_names)]
+
+
+def rest_note(colors):
+    """What is grey, of the classes with these colours, in words; nothing if none is."""
+    told_apart = sum(color != REST for color in colors)
+    if told_apart == len(colors):
+        return ""
+    return f"{told_apart} of {len(colors):,} classes in colour, a seeded choice; the rest grey."
+
+
+def classes_tested(run):
+    """Where the classes that test images of a `Run` have are among its names: where none are known, at the end."""
+    return slice(0 if len(run.arrays["test_labels"]) else len(run.known_names), None)
 
 
 def page(size, title, fontsize=12, **padding):

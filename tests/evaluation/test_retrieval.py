@@ -98,6 +98,22 @@ def test_a_contested_item_of_each_class_has_about_half_of_its_nearest_of_its_cla
     monkeypatch.setattr("evaluation.retrieval.BLOCK", block)
     embeddings, labels = data(200, classes=3)
     hits = [sum(labels[i] == labels[query] for i in ranked(embeddings, query)[:6]) for query in range(200)]
-    for label, chosen in enumerate(contested(embeddings, labels, 6)):
-        distances = [(abs(hits[i] - 3), i) for i in range(200) if labels[i] == label]
-        assert chosen == min(distances)[1]
+    for classes in (range(3), [0, 2, 5]):  # There is none of class 5.
+        found = contested(embeddings, labels, 6, classes)
+        assert len(found) == len({*classes} - {5})
+        for label, chosen in zip(classes, found, strict=False):
+            distances = [(abs(hits[i] - 3), i) for i in range(200) if labels[i] == label]
+            assert chosen == min(distances)[1]
+
+
+def test_of_few_items_all_others_are_neighbors():
+    embeddings, _ = data(7)
+    np.testing.assert_array_equal(neighbors(embeddings, np.array([2]), 8), [ranked(embeddings, 2)])
+
+
+def test_items_alone_in_their_class_and_numbers_without_an_item_change_nothing_but_the_gallery():
+    embeddings, labels = data(120)
+    labels = labels * 3 + 2  # Most numbers have no item.
+    labels[[5, 50, 100]] = 60, 70, 80
+    expected = retrieval_by_loops(embeddings, labels.tolist())
+    assert retrieval(embeddings, labels) == pytest.approx(expected)

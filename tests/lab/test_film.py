@@ -10,7 +10,8 @@ from support.small_network import few_digits, small_model, small_settings, train
 from evaluation.tsne import pca_layout
 from evaluation.vectors import l2_normalize
 from lab.film import Film, Frame
-from lab.maps import FILM_POINTS, film_maps, pixel_vectors, sample_indices
+from lab.maps import FILM_POINTS, film_maps, sample_indices
+from lab.pixels import pixel_vectors
 
 pytestmark = pytest.mark.xdist_group("film")  # They share what takes long to make.
 

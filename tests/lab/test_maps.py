@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_info
 
 from evaluation.vectors import l2_normalize
 from lab import maps
-from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, draw_maps, film_maps, pixel_vectors, sample_indices
+from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, draw_maps, film_maps, sample_indices
+from lab.pixels import pixel_vectors
 
 SETTINGS = small_settings(perplexity=10.0, tsne_iterations=300)
 
@@ -93,12 +94,6 @@ def test_a_selection_comes_back_from_the_arrays_that_the_raw_pixels_keep(digits,
     assert selection.references == {}
 
 
-def test_pixels_are_vectors_of_numbers_from_0_to_1():
-    vectors = pixel_vectors(np.array([[[[0], [255]]], [[[51], [102]]]], np.uint8))
-    np.testing.assert_array_equal(vectors, np.array([[0, 1], [0.2, 0.4]], np.float32))
-    assert vectors.dtype == np.float32
-
-
 def test_the_images_of_a_map_are_a_sample_in_proportion_and_fewer_for_a_first_look():
     labels = np.repeat(np.arange(10), 500)
     whole, quick = (sample_indices(labels, dataclasses.replace(SETTINGS, quick=quick)) for quick in (False, True))
@@ -124,8 +119,47 @@ def test_each_map_of_a_film_begins_where_the_last_ended(monkeypatch):
     assert {places.dtype for places in found} == {np.dtype("float32")}
 
 
-def test_of_many_classes_some_have_a_query(monkeypatch, digits, baseline):
-    monkeypatch.setattr(maps, "MOST_QUERIES", 4)
-    queries = Selection.of_pixels(digits, SETTINGS).queries
-    np.testing.assert_array_equal(queries, baseline.queries[[0, 3, 6, 9]])
-    assert len(baseline.queries) == 10
+def many_classes(digits):
+    """The digits, as if every fourth image were of a class of its own."""
+    named = {"class_names": tuple(map(str, range(50)))}
+    test = dataclasses.replace(digits.test, labels=np.arange(200, dtype=np.int32) // 4)
+    validation = dataclasses.replace(digits.validation, labels=np.arange(100, dtype=np.int32) // 2)
+    train = dataclasses.replace(digits.train, labels=np.arange(150, dtype=np.int32) // 3)
+    return dataclasses.replace(digits, test=test, validation=validation, train=train, **named)
+
+
+def test_of_many_classes_those_told_apart_are_asked_for_their_neighbours_and_have_half_of_a_map(monkeypatch, digits):
+    monkeypatch.setattr(maps, "QUICK_POINTS", 100)
+    data = many_classes(digits)
+    selection = Selection.of_pixels(data, dataclasses.replace(SETTINGS, quick=True))
+    colored = selection.colored
+    assert len(colored) == 20
+    np.testing.assert_array_equal(data.test.labels[selection.queries], colored)
+    shown = data.test.labels[selection.indices["test"]]
+    assert len(shown) == 100
+    counts = np.bincount(shown, minlength=50)
+    assert counts[colored].sum() == 50
+    assert counts[colored].min() >= 2
+    np.testing.assert_array_equal(selection.images(data)["colored_classes"], colored)
+    kept = {f"tsne_{name}": np.zeros((100, 2)) for name in ("test", "train")} | selection.images(data)
+    np.testing.assert_array_equal(Selection.of_arrays(kept | selection.arrays).colored, colored)
+
+
+def test_of_few_classes_nothing_is_said_of_colours(digits, baseline):
+    assert baseline.colored is None
+    assert "colored_classes" not in baseline.images(digits)
+
+
+def test_a_sample_has_all_images_of_the_classes_told_apart_where_they_are_few():
+    labels = np.repeat(np.arange(1000), 3)
+    chosen = sample_indices(labels, SETTINGS, 500, colored=[3, 700])
+    assert len(chosen) == len(set(chosen)) == 500
+    assert set(range(9, 12)) | set(range(2100, 2103)) < set(chosen)
+    np.testing.assert_array_equal(sample_indices(labels, SETTINGS, 4000, colored=[3]), np.arange(3000))
+
+
+def test_a_sample_of_classes_that_are_all_told_apart_or_none_is_as_ever():
+    labels = np.repeat(np.arange(20), 50)
+    expected = sample_indices(labels, SETTINGS, 200)
+    np.testing.assert_array_equal(sample_indices(labels, SETTINGS, 200, colored=range(20)), expected)
+    np.testing.assert_array_equal(sample_indices(labels, SETTINGS, 200, colored=range(20, 40)), expected)

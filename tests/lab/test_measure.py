@@ -12,8 +12,9 @@ from data import Dataset
 from evaluation import vectors
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
-from lab.maps import STRIP, Selection, pixel_vectors
+from lab.maps import STRIP, Selection
 from lab.measure import MISTAKES, Logits, measure, measure_pixels
+from lab.pixels import pixel_vectors
 from lab.protocols import PROTOCOLS
 from visualize import run_pictures
 

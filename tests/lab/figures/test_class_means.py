@@ -91,3 +91,23 @@ def test_panels_are_close_below_the_title(count, class_names):
     figure = class_means_figure("title", runs)
     boxes = {text.get_text(): box for text, box in drawn_texts(figure)}
     assert boxes["title"].y0 - boxes["loss 0"].y1 < 0.4 * figure.dpi
+
+
+def test_of_many_classes_some_are_shown_each_beside_its_nearest_by_the_first_run():
+    points = means(classes=300)
+    colored = np.arange(5, 300, 15)
+    for number in colored[::2]:
+        points[number + 1] = points[number] + 0.01 * np.eye(64)[0]
+    runs = {
+        name: named_run(class_names=[f"class {n}" for n in range(300)], arrays={"class_means": given} | arrays)
+        for name, given, arrays in (("pixels", points, {"colored_classes": colored}), ("loss", means(1, 300), {}))
+    }
+    figure = class_means_figure("title", runs)
+    expected = [f"class {number + beside}" for number in colored[::2] for beside in (0, 1)]
+    for axes in figure.axes[:2]:
+        assert [label.get_text() for label in axes.get_xticklabels()] == expected
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == expected
+    shown = " ".join(" ".join(words(figure)).split())
+    assert "the nearest two classes of the 20 shown, of 300: a seeded choice, each beside the class" in shown
+    assert "nearest to it by pixels" in shown
+    assert not unreadable(figure)

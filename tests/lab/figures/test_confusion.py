@@ -56,3 +56,26 @@ def test_confusion_matrix_is_darker_for_a_larger_share_of_the_true_class():
 def test_every_text_of_a_confusion_matrix_can_be_read(class_names):
     title = "QUICK · triplet_center on fashion_mnist, seed 10: 10,000 of 10,000 test images wrong"
     assert not unreadable(confusion(*predictions(), class_names, title, score=WITHOUT_HEAD))
+
+
+def test_of_many_classes_those_confused_most_are_shown_two_by_two_and_all_others_as_one():
+    names = [f"class_{number}" for number in range(300)]
+    right = np.repeat(np.arange(300), 4)
+    labels = [*right, *[7] * 3, *[2] * 2, 200, 299]
+    predicted = [*right, *[250] * 3, *[7, 7], 3, 0]
+    axes = confusion(np.array(labels), np.array(predicted), names, "wrong").axes[0]
+    shown = [label.get_text() for label in axes.get_yticklabels()]
+    assert shown == ["class_7", "class_250", "class_2", "class_0", "class_299", "class_3", "class_200", "others"]
+    assert axes.get_title(loc="left").replace("\n", " ") == "wrong; the 7 most confused of 300 classes"
+    cells = {text.get_position(): int(text.get_text()) for text in axes.texts}
+    assert (7, 7) not in cells
+    assert [cells[column, 0] for column in range(8)] == [4, 3, 0, 0, 0, 0, 0, 0]
+    assert [cells[column, 2] for column in range(8)] == [2, 0, 4, 0, 0, 0, 0, 0]
+
+
+def test_no_more_than_twenty_classes_are_shown_of_many():
+    rng = np.random.default_rng(0)
+    names = [f"a/rather/long/name/of_class_{number}" for number in range(1000)]
+    figure = confusion(rng.integers(0, 1000, 5000), rng.integers(0, 1000, 5000), names, "title")
+    assert len(figure.axes[0].get_xticks()) == 21
+    assert not unreadable(figure)

@@ -4,11 +4,12 @@ import io
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from PIL import Image
 from support.pictures import DIGITS, FASHION, compared, drawn_texts, named_run, unreadable, words
 
 from lab.figures.features import animation, comparison_features_figure, features_figure, features_of
-from lab.figures.style import as_png, known_colors_of
+from lab.figures.style import REST, as_png, known_colors_of
 
 
 def panel(seed=0, scale=10.0, classes=10):
@@ -164,3 +165,26 @@ def test_an_animation_has_every_frame_in_its_colours_and_rests_on_the_last(colla
         assert (np.abs(shown - wanted)[colored].max(axis=-1) > 60).mean() < 0.02
         assert np.abs(shown - wanted).mean() < 3
     assert durations[-1] > 5 * durations[0] > 0
+
+
+def test_what_is_grey_lies_behind_without_name_arrow_or_cross():
+    given = panel()
+    colors = [REST] * 10
+    colors[3], colors[8] = "#ff0000", "#00ff00"
+    figure = features_figure("title", **given, class_names=FASHION, colors=colors)
+    axes = figure.axes[0]
+    behind, told_apart, centers = axes.collections
+    assert {to_hex(color) for color in behind.get_facecolors()} == {REST}
+    own = np.isin(given["labels"], [3, 8])
+    np.testing.assert_allclose(sorted(map(tuple, told_apart.get_offsets())), sorted(map(tuple, given["points"][own])))
+    np.testing.assert_allclose(centers.get_offsets(), given["centers"][[3, 8]])
+    assert sorted(text.get_text() for text in axes.texts) == ["", "", "Bag", "Dress"]
+    assert "2 of 10 classes in colour, a seeded choice; the rest grey." in words(figure)
+
+
+def test_where_no_class_of_the_test_images_is_known_those_never_seen_are_shown():
+    arrays = {"test_labels": np.arange(0), "unknown_embeddings": np.eye(4, 2), "unknown_labels": np.arange(4)}
+    shown = features_of(named_run(class_names=DIGITS[:6], unseen_names=DIGITS[6:], arrays=arrays))
+    np.testing.assert_array_equal(shown["points"], np.eye(4, 2))
+    assert (shown["class_names"], len(shown["colors"])) == (DIGITS[6:], 4)
+    assert "directions" not in shown

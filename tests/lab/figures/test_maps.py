@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from support.pictures import DIGITS, FASHION, LONGEST_NAME, named_run, unreadable, words
 
 from lab.figures.maps import comparison_tsne_figure, draw_tsne, tsne_figure
-from lab.figures.style import class_colors
+from lab.figures.style import REST, class_colors
 from lab.protocols import PROTOCOLS
 from losses import LOSSES
 
@@ -265,3 +265,59 @@ def test_a_key_of_many_classes_fits():
     assert set(shown[-47:]) == set(names)
     # In a panel, names may cover a part of another.
     assert not [trouble for trouble in unreadable(figure) if not set(names).issuperset(trouble[1:])]
+
+
+def many_classes(unseen=0, **arrays):
+    """A run of 1,000 classes, of which every fiftieth is told apart, and of 2,000 points."""
+    rng = np.random.default_rng(0)
+    labels = np.concatenate([np.repeat(np.arange(0, 1000, 50), 50), np.arange(1000)])
+    names = [f"kind/of/{number}" for number in range(1000)]
+    arrays = {
+        "tsne_test": 30 * rng.normal(size=(1000, 2))[labels] + rng.normal(size=(2000, 2)),
+        "tsne_test_labels": labels,
+        "tsne_mistakes": rng.random(2000) < 0.2,
+        "colored_classes": np.arange(0, 1000, 50),
+    } | arrays
+    return named_run(class_names=names[: 1000 - unseen], unseen_names=names[1000 - unseen :], arrays=arrays)
+
+
+def test_of_many_classes_those_told_apart_lie_in_front_and_are_named_as_far_as_there_is_room():
+    run = many_classes()
+    panel, key = comparison_tsne_figure("title", {"loss": run}, NOTE).axes
+    labels, mistakes = run.arrays["tsne_test_labels"], run.arrays["tsne_mistakes"]
+    own = np.isin(labels, run.arrays["colored_classes"])
+    shown = [len(scatter.get_offsets()) for scatter in panel.collections]
+    assert shown == [(chosen & kind).sum() for chosen in (~own, own) for kind in (~mistakes, mistakes)]
+    for scatter in panel.collections[:2]:
+        assert {to_hex(color) for color in scatter.get_facecolors()} == {REST}
+    names = {run.class_names[number] for number in run.arrays["colored_classes"]}
+    assert 10 < len(panel.texts) <= 20
+    assert {text.get_text() for text in panel.texts} <= names
+    keyed = [text.get_text() for text in key.get_legend().get_texts()]
+    assert set(keyed[:20]) == names
+    assert keyed[20:] == ["another class", "misclassified"]
+    assert "20 of 1,000 classes in colour, a seeded choice; the rest grey." in " ".join(key.texts[0].get_text().split())
+
+
+def test_every_text_of_a_map_of_many_classes_can_be_read():
+    runs = {f"loss {number}": many_classes() for number in range(2)}
+    figure = comparison_tsne_figure("title", runs, NOTE)
+    names = set(runs["loss 0"].class_names)
+    # In a panel, names may cover a part of another.
+    assert not [trouble for trouble in unreadable(figure) if not names.issuperset(trouble[1:])]
+
+
+def test_where_no_class_of_the_test_images_is_known_the_key_is_of_those_never_seen():
+    run = many_classes(unseen=300, test_labels=np.arange(0))
+    _, key = comparison_tsne_figure("title", {"loss": run}, NOTE).axes
+    keyed = [text.get_text() for text in key.get_legend().get_texts()]
+    assert keyed == [*(f"kind/of/{number}*" for number in range(700, 1000, 50)), "another class"]
+    said = " ".join(key.texts[0].get_text().split())
+    assert "6 of 300 classes in colour" in said
+    assert "isclassified" not in said
+
+
+def test_a_name_that_begins_with_an_underscore_is_in_the_key():
+    run = named_run(class_names=["_a", "b", *DIGITS[2:]])
+    _, key = comparison_tsne_figure("title", {"loss": run}, NOTE).axes
+    assert [text.get_text().strip() for text in key.get_legend().get_texts()][:2] == ["_a", "b"]

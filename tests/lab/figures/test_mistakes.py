@@ -53,3 +53,9 @@ def unreadable_without_panels(figure):
 def test_colour_images_are_shown_in_colour():
     run, _ = run_with(RNG.integers(0, 256, (2, 8, 8, 3), np.uint8))
     assert mistakes_figure("title", run).axes[0].images[0].get_array().shape == (8, 8, 3)
+
+
+def test_long_names_are_shortened_until_they_can_be_read():
+    names = [f"vehicles/on the road/cars of the year {number}" for number in range(2000, 2010)]
+    run, _ = run_with(RNG.integers(0, 256, (24, 28, 28, 3), np.uint8), names)
+    assert not unreadable_without_panels(mistakes_figure("title", run))

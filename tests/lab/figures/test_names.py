@@ -6,7 +6,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from support.pictures import FASHION, unreadable
 
-from lab.figures.names import name_classes
+from lab.figures.names import name_classes, shown_name, width_of
 
 MANY_NAMES = [f"class {number}" for number in range(47)]
 
@@ -85,3 +85,26 @@ def test_up_to_twenty_classes_are_all_named_at_full_size():
     axes, _ = named(np.zeros((200, 2)), labels, MANY_NAMES[:20])
     assert len(axes.texts) == 20
     assert {text.get_fontsize() for text in axes.texts} == {11}
+
+
+@pytest.mark.parametrize(
+    ("name", "widest", "shown"),
+    [
+        ("Sneaker", 7, "Sneaker"),
+        ("vehicles/land/car", 9, "vehi…/car"),
+        ("vehicles/land/car", 8, "veh…/car"),
+        ("two\nlines\tand  spaces", 30, "two lines and spaces"),
+        ("漢字の名前", 10, "漢字の名前"),
+        ("漢字の名前", 7, "漢…名前"),
+        (12, 5, "12"),
+        ("$a$", 5, r"\$a\$"),
+    ],
+)
+def test_a_name_is_on_one_line_and_shortened_in_the_middle(name, widest, shown):
+    assert shown_name(name, widest) == shown
+    assert width_of(shown.replace("\\", "")) <= widest
+
+
+def test_what_lies_between_dollars_is_no_formula():
+    axes, boxes = named([[0, 0]], [0], [r"$\nothing$"])
+    assert axes.texts[0].get_text() in boxes  # It was drawn.

@@ -193,6 +193,18 @@ def test_small_images_can_be_read_too():
     assert not unreadable(strips(["softmax", "center"], DIGITS, plain_images(side=8)))
 
 
+@pytest.mark.parametrize("names", [["one"], ["one", "other"]])
+def test_where_not_every_class_is_asked_the_note_says_how_many_are(names):
+    shown = " ".join(words(strips(names, [*FASHION, *range(990)])))
+    assert "Left: of 8 of 1,000 classes," in " ".join(shown.split())
+
+
+def test_long_names_are_shortened_until_they_can_be_read():
+    names = [f"vehicles/on the road/cars of the year {number}" for number in range(2000, 2010)]
+    for figure in (strips(["one"], names), strips(["one", "other"], names)):
+        assert not unreadable(figure)
+
+
 def similar(names, k=3, classes=None, side=28, channels=1):
     """Pages of some images, each beside the `k` after it."""
     images = plain_images(channels, side)[np.arange(len(names))[:, None] + np.arange(1 + k)]

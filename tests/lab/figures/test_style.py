@@ -4,13 +4,25 @@ import itertools
 import math
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from support.colors import VISIONS, seen
 from support.pictures import DIGITS, named_run
 
-from lab.figures.style import as_png, class_colors, colors_of, grid_shape, known_colors_of, undrawable
+from lab.figures.style import (
+    REST,
+    as_png,
+    class_colors,
+    classes_tested,
+    colors_of,
+    grid_shape,
+    known_colors_of,
+    rest_note,
+    some_colors,
+    undrawable,
+)
 from lab.protocols import PROTOCOLS
 
 # The classes that embeddings confuse most, by their numbers.
@@ -123,3 +135,28 @@ def test_letters_that_the_font_lacks_are_told_and_drawn_without_a_warning():
     figure = Figure()
     figure.suptitle("靴")
     assert as_png(figure).startswith(b"\x89PNG")
+
+
+def many_run(**run):
+    """A run of a thousand classes, the last four hundred never seen, of which twenty and twenty are told apart."""
+    names = [f"class {number}" for number in range(1000)]
+    colored = np.concatenate([np.arange(0, 600, 30), np.arange(600, 1000, 20)])
+    arrays = {"colored_classes": colored} | run.pop("arrays", {})
+    return named_run(class_names=names[:600], unseen_names=names[600:], arrays=arrays, **run), colored
+
+
+def test_of_many_classes_some_have_a_colour_and_all_others_are_grey():
+    run, colored = many_run()
+    colors = colors_of(run)
+    assert [number for number, color in enumerate(colors) if color != REST] == colored.tolist()
+    assert [colors[number] for number in colored] == 2 * class_colors(20)  # Those never seen have them once more.
+    assert known_colors_of(run) == colors[:600] == some_colors(1000, colored)[:600]
+    assert rest_note(colors[:600]) == "20 of 600 classes in colour, a seeded choice; the rest grey."
+    assert rest_note(class_colors(10)) == ""
+
+
+def test_test_images_have_all_classes_or_where_none_is_known_those_never_seen():
+    run, _ = many_run()
+    assert run.class_names[classes_tested(run)] == run.class_names
+    run, _ = many_run(arrays={"test_labels": np.arange(0)})
+    assert run.class_names[classes_tested(run)] == run.class_names[600:]
