@@ -1,6 +1,7 @@
 """Images and labels that are arrays already."""
 
 import dataclasses
+import math
 import zipfile
 import zlib
 
@@ -57,7 +58,7 @@ def _read_member(file, archive, key):
                 f"{file}: {key} has Python objects, and unpickling them could run a program. "
                 "Save it as numbers, or labels as text: labels.astype(str)"
             )
-        expected, length = dtype.itemsize * int(np.prod(shape, dtype=object)), member.file_size - content.tell()
+        expected, length = dtype.itemsize * math.prod(shape), member.file_size - content.tell()
         if length != expected:  # Before memory is taken for what cannot come.
             raise InputError(f"{file}: {key} says {shape}, {expected:,} bytes, but has {length:,}. Write it again")
     with archive.open(member) as content:

@@ -100,5 +100,8 @@ def _read_batch(path, md5, key):
         raise SourceError(f"cannot read {path} ({error.strerror})") from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
         raise SourceError(f"{path} is damaged")
-    batch = ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+    try:
+        batch = ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
+    except pickle.UnpicklingError as error:
+        raise SourceError(f"{path} cannot be read ({error})") from None
     return batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[key])

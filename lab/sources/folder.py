@@ -32,16 +32,16 @@ def list_folder(folder, report):
             f"{folder} has no images: no files that end in {', '.join(sorted(EXTENSIONS))}. {_others(tree.others)}"
             "Expected: a folder of images for each class, named after it"
         )
-    start = _start(tree.images)
-    has_parts = _has_parts(folder, [path.parts[start:] for path in tree.images])
+    paths = _inner([name.split("/") for name in tree.images])
+    has_parts = _has_parts(folder, paths)
     rows, outside = [], []
-    for path in tree.images:
-        part, *inner = path.parts[start:] if has_parts else ("train", *path.parts[start:])
+    for name, path in zip(tree.images, paths, strict=True):
+        part, *classes, _ = path if has_parts else ("train", *path)
         part = PART_NAMES.get(part.lower())
-        if part and len(inner) > 1:
-            rows.append(Row(folder / path, path.as_posix(), part, "/".join(inner[:-1])))
+        if part and classes:
+            rows.append(Row(f"{folder}/{name}", name, part, "/".join(classes)))
         else:
-            outside.append(path)
+            outside.append(name)
     if not rows:
         raise InputError(
             f"the images of {folder} lie in no class folder: {in_short(outside)}. "
@@ -65,30 +65,30 @@ def _others(others):
     return f"{len(others):,} files are no images and are passed over: {in_short(others)}. " if others else ""
 
 
-def _start(images):
-    """Number of folders around everything, as a packed folder has when it is unpacked into one of its name."""
-    start = 0
-    while (
-        all(len(path.parts) > start + 2 for path in images)
-        and len({path.parts[start] for path in images}) == 1
-        and images[0].parts[start].lower() not in PART_NAMES
-    ):
-        start += 1
-    return start
+def _inner(paths):
+    """Paths without a folder around everything, such as one that was packed and unpacked into another one."""
+    tops = {path[0] for path in paths}
+    if len(tops) > 1 or tops & PART_NAMES.keys() or min(map(len, paths)) < 3:
+        return paths
+    return _inner([path[1:] for path in paths])
 
 
 def _has_parts(folder, paths):
-    """Whether the folders are parts, in which the classes are; `train` alone may be a class, beside others."""
-    tops = {path[0] for path in paths if len(path) > 2}
-    parts = {PART_NAMES[top.lower()] for top in tops if top.lower() in PART_NAMES}
-    if parts and "train" not in parts and all(top.lower() in PART_NAMES for top in tops):
-        raise InputError(
-            f"{folder} has {', '.join(sorted(tops))} but no train. Expected: train, test and maybe validation"
-        )
-    return "train" in parts and (len(parts) > 1 or len(tops) == 1)
+    """Whether the folders are parts, in which the classes are; beside a class, `train` is one if nothing else is."""
+    tops = {path[0] for path in paths if len(path) > 1}
+    if tops and all(top.lower() in PART_NAMES for top in tops):
+        if "train" not in {top.lower() for top in tops}:
+            there = ", ".join(sorted(tops))
+            raise InputError(f"{folder} has {there} but no train. Expected: train and test, perhaps validation")
+        return True
+    parts = {PART_NAMES.get(path[0].lower()) for path in paths if len(path) > 2} - {None}
+    return "train" in parts and len(parts) > 1
 
 
 def _empty(tree):
     """Folders that have no image at any depth, the outermost of each."""
-    full = {parent for path in tree.images for parent in path.parents}
-    return [path for path in tree.folders if path not in full and path.parent in full]
+    full = {""}
+    for name in tree.images:
+        while (name := name.rpartition("/")[0]) not in full:
+            full.add(name)
+    return [name for name in tree.folders if name not in full and name.rpartition("/")[0] in full]

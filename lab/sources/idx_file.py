@@ -61,7 +61,10 @@ def _read_header(path, file):
     sizes = file.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise InputError(f"{path} is cut short in its first bytes")
-    return np.dtype(TYPES[kind]), struct.unpack(f">{dimensions}I", sizes)
+    shape = struct.unpack(f">{dimensions}I", sizes)
+    if 0 in shape:
+        raise InputError(f"{path} is empty: its first bytes say {shape}")
+    return np.dtype(TYPES[kind]), shape
 
 
 def _require_length(path, shape, length, expected):

@@ -22,7 +22,7 @@ def find_sets(folder):
     """The sets in a folder: dict from what the names of their files begin with to a dict from part and kind to path."""
     sets = collections.defaultdict(dict)
     for path in sorted(folder.iterdir(), reverse=True):  # So that of two a plain file is taken, not the compressed one.
-        if (match := FILE.fullmatch(path.name)) and path.is_file():
+        if (match := FILE.fullmatch(path.name)) and not path.name.startswith(".") and path.is_file():
             part = match["part"].lower()
             sets[match["prefix"].rstrip("-_")][PART_NAMES.get(part, part), match["what"].lower()] = path
     return dict(sets)

@@ -1,7 +1,7 @@
 """Image files with their labels, read once and kept."""
 
 import dataclasses
-import pathlib
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ NAMED = 5  # Files in a message, before it gives their number.
 class Row(NamedTuple):
     """An image file: its path, its path as the user knows it, part, label, whether it is a query, and camera."""
 
-    path: pathlib.Path
+    path: str
     name: str
     part: str
     label: str
@@ -52,7 +52,7 @@ def read_rows(rows, name, size, report, track):
 def in_short(names):
     """The first few of some names, and how many there are more."""
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return ", ".join(shown(str(name)) for name in names[:NAMED]) + more
+    return ", ".join(shown(name) for name in names[:NAMED]) + more
 
 
 def _numbered(rows, name):
@@ -76,10 +76,10 @@ def _read_into(folder, rows, name, size, report, track):
     _refuse_many(broken, len(rows), name)
     sizes = {of_image for _, (of_image, _) in sound}
     shape = *(size or own_size(sizes, note)), 1 if all(is_grey for _, (_, is_grey) in sound) else 3
-    report(
-        f"reads {len(sound):,} images once, as {by(shape)} pixels, into {cache.cache_folder()} "
-        f"({cache.in_bytes(len(sound) * int(np.prod(shape)))})"
-    )
+    needed = len(sound) * math.prod(shape)
+    cache.require_room(folder, needed)
+    what = f"{len(sound):,} images as {by(shape)} pixels, {cache.in_bytes(needed)}"
+    report(f"reads {what}, and keeps them in {cache.cache_folder()}")
     kept = [row for part in PARTS for row in _write_part(folder, part, sound, shape, broken, track)]
     _refuse_many(broken, len(rows), name)
     if broken:

@@ -1,6 +1,7 @@
 """Which size images have, and arrays of images in another one."""
 
 import dataclasses
+import math
 
 import numpy as np
 from PIL import Image
@@ -44,6 +45,7 @@ def scaled(found, size, facts, track):
     shape = *size, images.shape[3]
 
     def make(folder):
+        cache.require_room(folder, sum(len(labels) for _, labels in found.parts.values()) * math.prod(shape))
         parts = {}
         for part, (images, labels) in found.parts.items():
             with cache.writing(folder, part, len(images), shape) as append:

@@ -40,13 +40,13 @@ def list_table(file, report):
 
 
 def _lines(file):
-    """List of dicts from the columns to their values."""
+    """List of line numbers and dicts from the columns to their values."""
     try:
         text = file.read_text(encoding="utf-8-sig")
         names = text.partition("\n")[0]
         reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=names.count), strict=True)
         reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        lines = list(reader)
+        lines = [(reader.line_num, line) for line in reader]
     except UnicodeDecodeError:
         raise InputError(f"{file} is not in UTF-8. Save it as CSV UTF-8") from None
     except csv.Error as error:
@@ -60,9 +60,9 @@ def _lines(file):
 
 def _rows(file, lines):
     """Rows of lines."""
-    cameras = _cameras(file, lines)
-    is_retrieval = any(_split(line) in ("query", "gallery") for line in lines)
-    for number, line in enumerate(lines, 2):
+    cameras = _cameras(file, [line for _, line in lines])
+    is_retrieval = any(_split(line) in ("query", "gallery") for _, line in lines)
+    for number, line in lines:
         if lacking := [name for name in COLUMNS if not (line[name] or "").strip()]:
             raise InputError(f"{file}, line {number}: has no {' and no '.join(lacking)}")
         split = _split(line)
@@ -72,7 +72,7 @@ def _rows(file, lines):
         query = split == "query" if is_retrieval and SPLITS[split] == "test" else None
         camera = cameras.get(_camera(line)) if SPLITS[split] == "test" else None
         path = line["path"].strip()
-        yield Row(file.parent / path, path, SPLITS[split], line["label"].strip(), query, camera)
+        yield Row(str(file.parent / path), path, SPLITS[split], line["label"].strip(), query, camera)
 
 
 def _split(line):

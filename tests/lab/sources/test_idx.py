@@ -12,10 +12,12 @@ import tarfile
 import keras
 import numpy as np
 import pytest
+from support.idx_bytes import as_idx
 
 from lab.errors import InputError
-from lab.sources import SOURCES, idx
-from lab.sources.idx import FILES, SHA256, SourceError, cache_folder, load_idx
+from lab.sources import SOURCES, download, idx
+from lab.sources.download import SourceError
+from lab.sources.idx import FILES, SHA256, cache_folder, load_idx
 
 RNG = np.random.default_rng(3)
 ARRAYS = (
@@ -24,12 +26,6 @@ ARRAYS = (
     RNG.integers(0, 256, (9, 4, 5), np.uint8),
     np.arange(9, dtype=np.uint8),
 )
-
-
-def as_idx(array):
-    """The IDX format in its own words: two zeros, 8 for bytes, the dimensions, each one's size, the bytes."""
-    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
-    return bytes([0, 0, 8, array.ndim]) + sizes + bytes(array.flatten().tolist())
 
 
 CONTENT = dict(zip(FILES, map(as_idx, ARRAYS), strict=True))
@@ -141,28 +137,6 @@ def failures(name="mnist"):
 def test_mnist_and_fashion_mnist_are_searched_for_and_failing_is_bad_input():
     assert {name for name, source in SOURCES.items() if source.read is load_idx} == set(SHA256)
     assert issubclass(SourceError, InputError)
-
-
-def test_idx_is_the_documented_bytes():
-    array = np.array([[1, 2, 3], [4, 5, 255]])
-    content = b"\x00\x00\x08\x02" + b"\x00\x00\x00\x02" + b"\x00\x00\x00\x03" + b"\x01\x02\x03\x04\x05\xff"
-    assert idx._format_idx(array) == content
-    parsed = idx._parse_idx(content)
-    assert parsed.dtype == np.uint8
-    np.testing.assert_array_equal(parsed, array)
-
-
-@pytest.mark.parametrize("shape", [(1,), (70_000,), (300, 2), (2, 3, 4)])
-def test_idx_comes_back_as_it_was(shape):
-    array = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    content = idx._format_idx(array)
-    assert content == as_idx(array)
-    np.testing.assert_array_equal(idx._parse_idx(content), array)
-
-
-def test_idx_of_a_transposed_array_is_in_its_order():
-    array = np.arange(6, dtype=np.uint8).reshape(2, 3).T
-    np.testing.assert_array_equal(idx._parse_idx(idx._format_idx(array)), [[0, 3], [1, 4], [2, 5]])
 
 
 def test_an_intact_cache_is_used_without_a_word(cache, reports):
@@ -406,7 +380,7 @@ def test_keras_download_has_a_timeout_while_it_runs(monkeypatch):
 
     seen = []
     monkeypatch.setattr(keras.datasets.mnist, "load_data", load_data)
-    monkeypatch.setattr(idx, "NETWORK_TIMEOUT", 7)
+    monkeypatch.setattr(download, "NETWORK_TIMEOUT", 7)
     load_idx("mnist", print)
     assert seen == [7]
 
