@@ -49,20 +49,18 @@ def test_a_class_is_named_by_its_path(make_images):
 
 
 NAMES = (
-    *(
-        "two words",
-        "Käuzchen",
-        "猫",
-        "🐈",
-        "Cat",
-        "cat",
-        "a,b;c",
-        "'quoted'",
-        '<a|b>*?:"',
-        "back\\slash",
-        "e\u0301",
-        "é",
-    ),
+    "two words",
+    "Käuzchen",
+    "猫",
+    "🐈",
+    "Cat",
+    "cat",
+    "a,b;c",
+    "'quoted'",
+    '<a|b>*?:"',
+    "back\\slash",
+    "e\u0301",
+    "é",
 )
 
 
