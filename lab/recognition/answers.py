@@ -52,7 +52,7 @@ def verdict(trained, gallery):
     else:
         said.append(
             f"If their own class were unknown, {_percent(rates['test_far'])} would be taken for another. Images of "
-            "classes never trained on pass more often: --protocol open measures how often."
+            "classes that were never trained on pass more often, perhaps far more: --protocol open measures how often."
         )
     return "\n".join(said)
 

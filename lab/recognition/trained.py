@@ -13,7 +13,7 @@ from lab.run import Run
 from lab.run_folder import RunFolder
 from lab.settings import PIXELS
 
-AT_A_TIME = 256  # Images that are read, and embedded, together.
+AT_A_TIME = 128  # Images that are read, and embedded, together: a large network takes 1 GB for them.
 REPEAT = "Train it again by its command, with --overwrite"
 
 
