@@ -79,7 +79,7 @@ def read(dataset, size=None, report=print, track=untracked):
     if list_files := _files_reader(path):
         return read_rows(list_files(path, tell), name, size, tell, track)
     parts, files = _arrays(path)
-    return found_in(parts, name, size, [cache.facts_of(file) for file in files], tell, track)
+    return found_in(parts, name, size, [(file.name, cache.facts_of(file)) for file in files], tell, track)
 
 
 def name_of(path):

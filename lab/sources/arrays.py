@@ -9,6 +9,7 @@ import numpy as np
 
 from lab.errors import InputError
 
+from . import cache
 from .found import Found, content_of, number, require_classes
 from .listing import in_short
 from .scaling import own_size, scaled
@@ -89,7 +90,11 @@ def found_in(parts, name, size, facts, report, track):
     require_classes(name, class_names, numbers["train"])
     found = Found(name, class_names, {part: (images[part], numbers[part]) for part in parts})
     found = scaled(found, size or own_size({images["train"].shape[1:3]}, report), facts, track)
-    return dataclasses.replace(found, content=content_of(found))
+    if isinstance(images["train"], np.memmap):  # It may be larger than the memory, and take minutes to read.
+        content = cache.remembered(cache.key_of(["content", size, facts]), lambda: content_of(found))
+    else:
+        content = content_of(found)
+    return dataclasses.replace(found, content=content)
 
 
 def as_images(part, images):

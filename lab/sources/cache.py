@@ -18,7 +18,6 @@ from lab.files import read_json, save_json
 from .found import Found
 
 VERSION = 1  # Of how images are read and kept: what another version kept is not used.
-MARGIN = 100 << 20  # Bytes that are left free on the disk.
 
 
 def datasets_folder():
@@ -74,10 +73,22 @@ def kept(key, make):
         ) from None
 
 
+def remembered(key, compute):
+    """The text that is remembered under a key; computed, if there is none."""
+    file = cache_folder() / f"{key}.json"
+    text = read_json(file).get("text")
+    if text is None:
+        text = compute()
+        with contextlib.suppress(OSError):  # Then it is computed again next time.
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_json(file, {"text": text})
+    return text
+
+
 def require_room(folder, needed):
     """Refuses to write so many bytes to a disk that has too little room."""
     free = shutil.disk_usage(folder).free
-    if needed + MARGIN > free:
+    if needed > free:
         raise InputError(
             f"the images need {in_bytes(needed)} in {cache_folder()}, which has {in_bytes(free)} left. "
             "Make room, set KERAS_HOME to a folder with more, or make the images smaller with --image-size"

@@ -28,9 +28,10 @@ def list_folder(folder, report):
     """
     tree = look_into(folder)
     if not tree.images:
+        there = f". Received: {in_short(tree.others)}" if tree.others else ""
         raise InputError(
-            f"{folder} has no images: no files that end in {', '.join(sorted(EXTENSIONS))}. {_others(tree.others)}"
-            "Expected: a folder of images for each class, named after it"
+            f"{folder} has no images: no files that end in {', '.join(sorted(EXTENSIONS))}. "
+            f"Expected: a folder of images for each class, named after it{there}"
         )
     paths = _inner([name.split("/") for name in tree.images])
     has_parts = _has_parts(folder, paths)
@@ -48,21 +49,17 @@ def list_folder(folder, report):
             "Expected: a folder of images for each class, named after it, or a CSV file with columns path and label"
         )
     if outside:
-        report(f"{len(outside):,} images lie in no class folder and are left out: {in_short(outside)}")
+        report(f"left out, as they lie in no class folder: {in_short(outside)}")
     if tree.others:
-        report(_others(tree.others).rstrip(". "))
+        report(f"passed over, as they are no images: {in_short(tree.others)}")
     if empty := _empty(tree):
-        report(f"folders without images are no classes: {in_short(empty)}")
-    return sorted(rows, key=lambda row: _counted(row.path.name))
+        report(f"no classes, as they have no images: {in_short(empty)}")
+    return sorted(rows, key=lambda row: _counted(row.name.rpartition("/")[2]))
 
 
 def _counted(name):
     """A name, the numbers in it by value: files that count on keep the order in which they were written."""
     return [(part.isdecimal(), int(part) if part.isdecimal() else part) for part in re.split(r"(\d+)", name)]
-
-
-def _others(others):
-    return f"{len(others):,} files are no images and are passed over: {in_short(others)}. " if others else ""
 
 
 def _inner(paths):

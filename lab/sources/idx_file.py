@@ -11,6 +11,7 @@ from lab.errors import InputError
 
 TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4"}
 MOST_DIMENSIONS = 4
+BLOCK = 1 << 24  # Bytes that are unpacked at a time.
 DEFLATED = 1032  # No gzip file unpacks to more than so many times its size.
 
 
@@ -43,8 +44,9 @@ def open_idx(path):
                 return np.memmap(path, dtype, "r", offset, shape)
             if size > DEFLATED * length:  # Before memory is taken for what cannot come.
                 _require_length(path, shape, DEFLATED * length, size)
-            array = np.empty(size, np.uint8)
-            read = file.readinto(memoryview(array))
+            array, read = np.empty(size, np.uint8), 0
+            while count := file.readinto(memoryview(array)[read : read + BLOCK]):
+                read += count
             _require_length(path, shape, read + len(file.read(1)), size)
             return array.view(dtype).reshape(shape)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:

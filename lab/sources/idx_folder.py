@@ -37,7 +37,7 @@ def read_idx(folder, prefix=None):
 
     Returns:
         Dict from each part to images and labels; those of files that are not compressed stay on the disk. Images of
-        EMNIST are turned upright, and its classes named by its `mapping.txt`. Then the list of the files.
+        EMNIST are turned upright, and its classes named by its `mapping.txt`. Then the list of the files that say so.
 
     Raises:
         InputError: If there are several sets, or one that lacks a file, or a damaged one.
@@ -49,7 +49,8 @@ def read_idx(folder, prefix=None):
     prefix = next(iter(sets)) if prefix is None else prefix
     files = sets[prefix]
     wanted = {(part, what) for part, _ in files for what in ("images", "labels")} | {("train", "images")}
-    names = _names(folder / f"{prefix}-mapping.txt")
+    mapping = folder / f"{prefix}-mapping.txt"
+    names = _names(mapping)
     if missing := sorted(wanted - files.keys()):
         raise InputError(f"{folder} lacks {', '.join(f'the {what} of {part}' for part, what in missing)}. {EXPECTED}")
     parts = {}
@@ -58,7 +59,7 @@ def read_idx(folder, prefix=None):
         if prefix.lower().startswith("emnist"):
             images = images.swapaxes(1, 2)  # They lie on their side.
         parts[part] = images, _named(labels, names)
-    return parts, list(files.values())
+    return parts, [*files.values(), mapping]
 
 
 def _named(labels, names):

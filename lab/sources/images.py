@@ -11,8 +11,9 @@ from PIL import Image, ImageOps
 
 FORMATS = "JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF"  # Not all that Pillow knows: some start programs.
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
-BATCH = 64  # Images that a thread reads at a time.
+BATCH = 16  # Images that a thread reads at a time.
 SMALL = 96  # Pixels: images of one size with sides up to this keep it.
+MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # By the number of channels.
 GREY = "1", "L", "LA", "La"
 
 
@@ -25,7 +26,7 @@ def read_image(path, shape):
 
     Args:
         path: Path of a file of one of `FORMATS`; of several frames the first is read.
-        shape: Height, width and channels (1: grey, 3: colour).
+        shape: Height, width and channels (1: grey, 3: colour, 4: with transparency).
 
     Returns:
         uint8 of the shape: upright by its EXIF, on white where it is transparent, scaled to fit inside, on black.
@@ -118,7 +119,10 @@ def _pixels(image, shape):
     height, width, channels = shape
     image.draft(None, 2 * (2 * max(height, width),))  # A large JPEG is decoded at a fraction of its size.
     ImageOps.exif_transpose(image, in_place=True)
-    image = _on_white(_eight_bits(image)).convert("L" if channels == 1 else "RGB")
+    image = _eight_bits(image)
+    if channels < 4:
+        image = _on_white(image)
+    image = image.convert(MODES[channels])
     return np.asarray(fit(image, height, width)).reshape(shape)
 
 

@@ -83,7 +83,7 @@ def _read_into(folder, rows, name, size, report, track):
     kept = [row for part in PARTS for row in _write_part(folder, part, sound, shape, broken, track)]
     _refuse_many(broken, len(rows), name)
     if broken:
-        note(f"{len(broken):,} of {len(rows):,} images cannot be read and are left out: {in_short(broken)}")
+        note(f"left out, as they cannot be read ({len(broken):,} of {len(rows):,}): {in_short(broken)}")
     return _found(folder, kept, name), notes
 
 

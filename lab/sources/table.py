@@ -34,7 +34,7 @@ def list_table(file, report):
     lines = _lines(file)
     rows = list(dict.fromkeys(_rows(file, lines)))
     if len(rows) < len(lines):
-        report(f"{len(lines) - len(rows):,} lines say again what another one says")
+        report(f"lines that say again what another one says, and are left out: {len(lines) - len(rows):,}")
     _require_one_meaning(file, rows)
     return rows
 

@@ -180,8 +180,8 @@ def test_of_two_processes_the_first_to_end_is_taken(folder, cache, monkeypatch):
 
 def test_a_disk_without_room_is_told_before_anything_is_read(folder, cache, monkeypatch, decoded):
     usage = collections.namedtuple("usage", "total used free")
-    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, 100 << 20))
-    with pytest.raises(InputError, match=r"need 0\.2 kB in .*, which has 104\.9 MB left.*KERAS_HOME.*--image-size"):
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, 191))
+    with pytest.raises(InputError, match=r"need 0\.2 kB in .*, which has 0\.2 kB left.*KERAS_HOME.*--image-size"):
         read(folder)
     assert (decoded, list(cache.iterdir())) == ([], [])
 

@@ -27,8 +27,8 @@ def test_folders_are_classes(make_images):
     assert (found.name, found.class_names) == ("birds", ("finch", "owl"))
     assert counts(found) == {"train": {"finch": 2, "owl": 2}}
     images, labels = found.parts["train"]
-    assert (images.shape, images.dtype, labels.tolist()) == ((4, 6, 4, 1), np.uint8, [0, 0, 1, 1])
-    assert [image[1, 0, 0] for image in images[2:]] == [0, 1]  # The greys of owl/1.png and owl/2.png.
+    assert (images.shape, images.dtype, labels.tolist()) == ((4, 6, 4, 1), np.uint8, [0, 1, 0, 1])
+    assert [image[1, 0, 0] for image in images[labels == 1]] == [0, 1]  # The greys of owl/1.png and owl/2.png.
     assert len(found.content) == 16
 
 
@@ -37,6 +37,11 @@ def test_parts_are_told_apart(make_images, validation):
     parts = itertools.product(("train", "test", validation), ("a", "b"))
     found = read(make_images(*(f"{part}/{label}/{n}.png" for part, label in parts for n in (1, 2))))
     assert counts(found) == {part: {"a": 2, "b": 2} for part in ("train", "validation", "test")}
+
+
+def test_images_are_in_the_order_of_the_numbers_in_their_names(make_images):
+    _, labels = read(make_images("a/im 10.png", "b/im 9.png", "a/im 9.png", "c/im 1.png")).parts["train"]
+    assert labels.tolist() == [2, 0, 1, 0]
 
 
 def test_classes_are_in_the_order_of_their_numbers(make_images):
@@ -79,15 +84,14 @@ def test_a_name_that_is_no_text_is_shown_by_its_bytes(make_images):
 
 
 ODD = {  # What lies there beside two images of each of two classes, and what is said of it.
-    "a text": ("a/notes.txt", b"text", "1 files are no images and are passed over: a/notes.txt"),
+    "a text": ("a/notes.txt", b"text", "passed over, as they are no images: a/notes.txt"),
     "a file of a file manager": ("a/Thumbs.db", b"\\0", None),
     "a hidden file": ("a/.DS_Store", b"\\0", None),
     "a hidden image": ("a/._1.png", b"\\0", None),
     "a hidden folder": (".thumbnails/1.png", b"\\0", None),
     "a folder of a packer": ("__MACOSX/a/1.png", b"\\0", None),
-    "an image beside the classes": ("logo.png", b"", "1 images lie in no class folder and are left out: logo.png"),
-    "an empty folder": ("c/", None, "folders without images are no classes: c"),
-    "a folder of texts": ("docs/notes.txt", b"text", "folders without images are no classes: docs"),
+    "an image beside the classes": ("logo.png", b"", "left out, as they lie in no class folder: logo.png"),
+    "an empty folder": ("c/", None, "no classes, as they have no images: c"),
 }
 
 
@@ -127,7 +131,7 @@ def test_a_class_may_be_called_train(make_images):
 def test_a_folder_beside_the_parts_is_left_out_with_a_word(make_images, reports):
     folder = make_images("train/a/1.png", "train/b/1.png", "test/a/1.png", "raw/x.png")
     assert list(read(folder, report=reports.append).parts) == ["train", "test"]
-    assert "birds: 1 images lie in no class folder and are left out: raw/x.png" in reports
+    assert "birds: left out, as they lie in no class folder: raw/x.png" in reports
 
 
 def test_classes_of_the_test_part_alone_have_labels_too(make_images):
@@ -139,7 +143,7 @@ REFUSED = {
     "empty": ((), "has no images: no files that end in .bmp, .gif"),
     "without images": (
         ("a/notes.txt", "b/notes.txt"),
-        "has no images.*2 files are no images.*: a/notes.txt, b/notes.txt",
+        "has no images.*Received: a/notes.txt, b/notes.txt",
     ),
     "of images alone": (("1.png", "2.png"), "lie in no class folder: 1.png, 2.png. Expected"),
     "of one class": (("a/1.png", "a/2.png"), "two classes or more. Received: a"),
@@ -180,7 +184,7 @@ def test_a_pipe_or_a_socket_is_never_opened(make_images, reports):
         os.chdir(folder)  # The path of a socket must be short.
         listening.bind("b/socket.png")
         assert counts(read(folder, report=reports.append)) == {"train": {"a": 1, "b": 1}}
-    assert "birds: 2 files are no images and are passed over: a/pipe.png, b/socket.png" in reports
+    assert "birds: passed over, as they are no images: a/pipe.png, b/socket.png" in reports
 
 
 def broken(make_images, good, damage):
@@ -217,8 +221,8 @@ def test_a_few_broken_images_are_left_out_by_name_every_time(make_images, report
         reports.clear()
         found = read(folder, report=reports.append)
         assert counts(found) == {"train": {"a": 10, "b": 10}}
-        said = next(line for line in reports if "cannot be read" in line)
-        assert said.startswith("birds: 1 of 21 images cannot be read and are left out: b/bad.jpg (")
+        said = next(line for line in reports if "cannot be read (" in line)
+        assert said.startswith("birds: left out, as they cannot be read (1 of 21): b/bad.jpg (")
         assert DAMAGES[damage] in said
 
 

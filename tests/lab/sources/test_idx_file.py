@@ -9,6 +9,7 @@ import pytest
 from support.idx_bytes import as_idx
 
 from lab.errors import InputError
+from lab.sources import idx_file
 from lab.sources.idx_file import format_idx, open_idx, parse_idx
 
 ARRAY = np.arange(24, dtype=np.uint8).reshape(2, 3, 4)
@@ -42,6 +43,12 @@ def test_a_file_may_be_compressed(tmp_path, packed):
     path.write_bytes(gzip.compress(as_idx(ARRAY)) if packed else as_idx(ARRAY))
     np.testing.assert_array_equal(open_idx(path), ARRAY)
     assert isinstance(open_idx(path), np.memmap) is not packed
+
+
+def test_a_compressed_file_is_unpacked_in_parts(tmp_path, monkeypatch):
+    monkeypatch.setattr(idx_file, "BLOCK", 7)
+    (tmp_path / "a.gz").write_bytes(gzip.compress(as_idx(ARRAY)))
+    np.testing.assert_array_equal(open_idx(tmp_path / "a.gz"), ARRAY)
 
 
 def test_integers_of_four_bytes_have_the_highest_first(tmp_path):

@@ -12,6 +12,7 @@ from support.idx_bytes import as_idx
 
 from lab.errors import InputError
 from lab.sources import read
+from lab.sources.found import content_of
 
 ROOT = pathlib.Path(__file__).parents[3]
 RNG = np.random.default_rng(8)
@@ -144,6 +145,25 @@ def test_a_mapping_that_is_none_is_told(folder, text):
         read(folder)
 
 
+@pytest.mark.parametrize("size", [None, (8, 6)])
+def test_what_is_known_of_files_on_the_disk_is_forgotten_when_they_change(folder, size):
+    def contents():
+        return [content_of(read(folder, size)), read(folder, size).content]
+
+    write(folder, packed=False)
+    seen = [contents()]
+    for old in folder.iterdir():
+        old.rename(folder / f"emnist-{old.name}")
+    seen.append(contents())
+    (folder / "emnist-mapping.txt").write_text("0 65\n1 66\n2 67\n")
+    seen.append(contents())
+    images = folder / "emnist-train-images-idx3-ubyte"
+    images.write_bytes(images.read_bytes()[:-1] + b"\x07")
+    seen.append(contents())
+    assert all(known == computed for computed, known in seen)
+    assert len({known for _, known in seen}) == 4
+
+
 def test_a_size_may_be_asked_for(folder):
     write(folder, packed=False)
     assert read(folder, (8, 6)).parts["test"][0].shape == (3, 8, 6, 1)
@@ -152,6 +172,7 @@ def test_a_size_may_be_asked_for(folder):
 MEASURED = """
 import pathlib, resource, sys
 from lab.sources import read
+from lab.sources.found import content_of
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 found = read(pathlib.Path(sys.argv[1]), (1024, 1024))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, found.parts["train"][0].shape, found.content)

@@ -1,5 +1,6 @@
 """Image files of every kind as pixels, which are worked out without Pillow's conversions."""
 
+import os
 import struct
 import zlib
 
@@ -79,6 +80,11 @@ def test_what_is_transparent_is_white_and_what_is_half_so_half_white(save):
     expected = [[[255, 255, 255], [100, 0, 200], [224, 204, 244]]]  # 51 is a fifth: 0.2 * 100 + 0.8 * 255 = 224.
     path = save(np.dstack([colour, alpha]))
     np.testing.assert_array_equal(read_image(path, (1, 3, 3)), expected)
+
+
+def test_transparency_stays_where_it_is_asked_for(save):
+    pixels = np.array([[[10, 20, 30, 0], [40, 50, 60, 255], [70, 80, 90, 51]]], np.uint8)
+    np.testing.assert_array_equal(read_image(save(pixels), (1, 3, 4)), pixels)
 
 
 def test_grey_with_transparency_is_grey(save):
@@ -174,7 +180,7 @@ def half(content):
     return content[: len(content) // 2]
 
 
-def test_what_cannot_be_read_is_told_with_its_reason(save, tmp_path, monkeypatch):
+def test_what_cannot_be_read_is_told_with_its_reason(save, tmp_path):
     whole = save(RNG.integers(0, 256, (60, 60, 3), np.uint8), "whole.jpg").read_bytes()
     files = {
         "half.jpg": (half(whole), "truncated"),
@@ -193,6 +199,12 @@ def test_what_cannot_be_read_is_told_with_its_reason(save, tmp_path, monkeypatch
         read_image(tmp_path, (8, 8, 3))
     with pytest.raises(BrokenImage, match="floating-point"):
         read_image(save(np.ones((2, 2), np.float32), "float.tif"), (2, 2, 1))
+
+
+def test_a_pipe_is_never_opened(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(BrokenImage, match="no file"):  # Else it would wait for ever.
+        read_image(tmp_path / "pipe.png", (8, 8, 3))
 
 
 def test_a_file_that_may_not_be_read_is_broken(save, monkeypatch):
