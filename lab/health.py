@@ -14,7 +14,6 @@ from losses import LOSSES
 SETTLING_STEPS = 50  # Until then the averages of batch normalisation mean little.
 ASKED = 5_000  # Points whose nearest is looked for: a second or two of 100,000.
 MINED_BATCHES = 4  # Validation batches that show how many triplets or pairs are active.
-CENTERS = 5000  # Between which distances are taken, in a second.
 
 
 class Health(keras.callbacks.Callback):
@@ -98,7 +97,7 @@ class Health(keras.callbacks.Callback):
         if self.centers is None:
             return {}
         return {
-            "center_distance": smallest_distance(self.centers[:: -(-len(self.centers) // CENTERS)]),
+            "center_distance": smallest_distance(self.centers),
             "center_drift": float(np.linalg.norm(self.centers - before, axis=1).mean()),
         }
 

@@ -1,9 +1,6 @@
 """The networks of `keras.applications`: their pixels, weights and normalisation, and what they refuse."""
 
 import inspect
-import os
-import subprocess
-import sys
 import urllib.error
 
 import keras
@@ -12,7 +9,7 @@ import pytest
 from keras.ops import convert_to_numpy as to_numpy
 from support.small_network import small_settings
 
-from lab.networks import backbones, build_embedder, portable, start_averages
+from lab.networks import backbones, build_embedder, start_averages
 from lab.networks.backbones import _preprocessed
 
 RNG = np.random.default_rng(0)
@@ -91,40 +88,6 @@ def test_random_weights_start_with_averages_of_the_images():
     first = embedder.get_layer("conv_bn")
     before = to_numpy(keras.Model(embedder.input, first.input)(COLOR))
     np.testing.assert_allclose(to_numpy(first.moving_mean), before.mean((0, 1, 2)), atol=1e-5)
-
-
-@pytest.mark.parametrize("name", [SMALL, "ConvNeXtTiny"])  # The second has networks in the network.
-def test_a_portable_backbone_is_float32_and_agrees(name):
-    keras.config.set_dtype_policy("mixed_bfloat16")
-    embedder = build_embedder(small_settings(model=name), (32, 32, 3))
-    copy = portable(embedder)
-    keras.config.set_dtype_policy("float32")
-    exact = build_embedder(small_settings(model=name), (32, 32, 3))
-    exact.set_weights(embedder.get_weights())
-    np.testing.assert_array_equal(to_numpy(copy(COLOR)), to_numpy(exact(COLOR)))
-
-
-LOAD = """
-import sys
-import keras
-import numpy as np
-embedder = keras.models.load_model(sys.argv[1])
-np.save(sys.argv[3], embedder.predict(np.load(sys.argv[2]), verbose=0))
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["resnet", SMALL, "ConvNeXtTiny", "EfficientNetV2B0", "ResNet50"])
-def test_a_saved_network_loads_in_a_fresh_process_without_this_project(name, tmp_path):
-    embedder = build_embedder(small_settings(model=name), (32, 32, 3))
-    start_averages(embedder, COLOR)
-    portable(embedder).save(tmp_path / "embedder.keras")
-    np.save(tmp_path / "images.npy", COLOR)
-    arguments = [tmp_path / "embedder.keras", tmp_path / "images.npy", tmp_path / "found.npy"]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run([sys.executable, "-c", LOAD, *arguments], cwd=tmp_path, env=environment, check=True)
-    expected = embedder.predict(COLOR, verbose=0)
-    np.testing.assert_allclose(np.load(arguments[2]), expected, atol=1e-5 * abs(expected).max())
 
 
 @pytest.mark.parametrize(
