@@ -4,11 +4,11 @@
     python benchmarks/scoring.py --images 60000 --classes 10000 --rounds 1 --without-scikit-learn
 
 Prints, for some numbers of images, the seconds and the peak memory of: the distances of all pairs with EER, TAR, AUROC
-and d'; retrieval; accuracies by the nearest mean and by neighbours; silhouette; distances and angles of class means
-with the other shapes; and of scikit-learn, `roc_curve` with `roc_auc_score` on the distances of the same pairs, and its
-silhouette. Each is measured in a process of its own, in turn, `--rounds` times; the median is shown, and how many times
-as long scikit-learn takes. The memory is that of the whole process at its highest, Python, NumPy and scikit-learn
-included.
+and d'; retrieval; accuracies by the nearest mean and by neighbours, and by one example of each class in 100 draws;
+silhouette; distances and angles of class means with the other shapes; and of scikit-learn, `roc_curve` with
+`roc_auc_score` on the distances of the same pairs, and its silhouette. Each is measured in a process of its own, in
+turn, `--rounds` times; the median is shown, and how many times as long scikit-learn takes. The memory is that of the
+whole process at its highest, Python, NumPy and scikit-learn included.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import resource, time
 import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.metrics import roc_auc_score, roc_curve, silhouette_score
-from evaluation.classification import knn_accuracy, nearest_mean
+from evaluation.classification import few_shot_accuracies, knn_accuracy, nearest_mean
 from evaluation.geometry import class_distances, geometry, silhouette
 from evaluation.retrieval import retrieval
 from evaluation.vectors import class_means, l2_normalize
@@ -46,6 +46,7 @@ WORK = {
     "accuracies": (
         "nearest_mean(points, class_means(points, labels)); knn_accuracy(points, labels, points[::6], labels[::6])"
     ),
+    "few shots": "few_shot_accuracies(points, labels, 1, 100, seed=0)",
     "silhouette": "silhouette(points, labels)",
     "geometry": (
         "means = class_means(points, labels); geometry(points, labels, means); class_distances(points, labels, means)"

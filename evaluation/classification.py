@@ -27,32 +27,31 @@ def few_shot_accuracies(embeddings, labels, shots, draws, seed):
     """Accuracy of the nearest class mean, where each mean is that of a few examples alone.
 
     Each draw takes `shots` embeddings of every class as examples; all the others are the queries, or of very many some.
-    Classes without an embedding more than that are left out.
 
     Args:
         embeddings: `(n, d)`.
-        labels: Integers `(n,)`, from 0.
+        labels: Integers `(n,)`, `0 ... C - 1`; every class occurs more than `shots` times.
         shots: Examples per class, at least 1.
         draws: How often examples are drawn.
         seed: Of the draws: the same seed draws the same items from the same labels.
 
     Returns:
-        Accuracies `(draws,)`; NaN if fewer than two classes are left.
+        Accuracies `(draws,)`.
+
+    Raises:
+        ValueError: If a class has too few embeddings.
     """
-    classes = [items for items in members(labels) if len(items) > shots]
-    if len(classes) < 2:
-        return np.full(draws, np.nan)
+    counts = np.bincount(labels)
+    if counts.min() <= shots:
+        raise ValueError(f"{shots} examples a class leave no query: the smallest class has {counts.min()} embeddings")
     rng = np.random.default_rng(seed)
-    items, most = np.sort(np.concatenate(classes)), DISTANCES // len(classes)
-    places = np.empty(len(labels), np.int64)  # The number of its class, among those that are left.
-    for number, of_class in enumerate(classes):
-        places[of_class] = number
+    classes, most = members(labels), DISTANCES // len(counts)
     accuracies = []
     for _ in range(draws):
         examples = np.concatenate([rng.choice(of_class, shots, replace=False) for of_class in classes])
-        queries = np.setdiff1d(items, examples)
+        queries = np.delete(np.arange(len(labels)), examples)
         if len(queries) > most:
             queries = rng.choice(queries, most, replace=False)
-        found = nearest_mean(embeddings[queries], class_means(embeddings[examples], places[examples]))
-        accuracies.append((found == places[queries]).mean())
+        found = nearest_mean(embeddings[queries], class_means(embeddings[examples], labels[examples]))
+        accuracies.append((found == labels[queries]).mean())
     return np.array(accuracies)

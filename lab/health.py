@@ -6,13 +6,12 @@ from keras.ops import convert_to_numpy as to_numpy
 from scipy.spatial.distance import cdist
 
 from evaluation.classification import nearest_mean
-from evaluation.retrieval import neighbors, retrieval
-from evaluation.vectors import class_means, have_lengths, l2_normalize, row_blocks
+from evaluation.retrieval import retrieval
+from evaluation.vectors import class_means, have_lengths, l2_normalize
 from lab.batches import Batches
 from losses import LOSSES
 
 SETTLING_STEPS = 50  # Until then the averages of batch normalisation mean little.
-ASKED = 5_000  # Points whose nearest is looked for: a second or two of 100,000.
 MINED_BATCHES = 4  # Validation batches that show how many triplets or pairs are active.
 
 
@@ -140,13 +139,9 @@ def target_angles(embeddings, labels, directions):
 
 
 def smallest_distance(points):
-    """Smallest distance of any two points, in float64; of more than 5,000, of a seeded choice of them to any other."""
-    exact = points.astype(np.float64)
-    if len(points) <= ASKED:
-        return float(min(cdist(exact[i : i + 1], exact[i + 1 :]).min() for i in range(len(points) - 1)))
-    asked = np.random.default_rng(0).choice(len(points), ASKED, replace=False)
-    nearest = np.concatenate([neighbors(points, asked[rows], 1)[:, 0] for rows in row_blocks(ASKED, len(points))])
-    return float(np.linalg.norm(exact[asked] - exact[nearest], axis=1).min())
+    """Smallest distance of any two points, in float64."""
+    points = points.astype(np.float64)
+    return float(min(cdist(points[i : i + 1], points[i + 1 :]).min() for i in range(len(points) - 1)))
 
 
 def _is_learned(loss, name):

@@ -127,15 +127,6 @@ def test_the_smallest_distance_of_two_points_is_that_of_every_two():
     assert smallest_distance(points) == pytest.approx(expected, rel=1e-5)
 
 
-def test_of_many_points_the_smallest_distance_is_of_some_to_any_other(monkeypatch):
-    monkeypatch.setattr("lab.health.ASKED", 30)
-    monkeypatch.setattr("evaluation.vectors.VALUES", 200)
-    points = np.random.default_rng(0).normal(size=(60, 3)).astype("float32")
-    asked = np.random.default_rng(0).choice(60, 30, replace=False)
-    expected = min(np.linalg.norm(points[i] - b) for i in asked for j, b in enumerate(points) if i != j)
-    assert smallest_distance(points) == pytest.approx(expected, rel=1e-5)
-
-
 def test_classes_without_validation_images_are_left_out():
     split = few_digits().validation
     some = split[np.flatnonzero(split.labels >= 4)]
