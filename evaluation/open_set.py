@@ -50,21 +50,21 @@ def recognition(means, validation, test=None, unknown=None):
         unknown: Embeddings `(m, d)` of images of other classes, or None.
 
     Returns:
-        Dict of the `distance`, images nearer than which are accepted, and of fractions in `[0, 1]`. With test images:
-        `test_accepted`, and `test_right`, those accepted for their own class; `test_far`, the false accepts where the
-        class of each is taken for unknown. With images of other classes: `unknown_accepted`.
+        Dict of the `distance`, images nearer than which are accepted, and of fractions in `[0, 1]`. Of validation and
+        test images, `validation_` and `test_`: `accepted`; `right`, those accepted for their own class; `far`, the
+        false accepts where the class of each is taken for unknown. Of images of other classes: `unknown_accepted`.
     """
     others = np.sort(_nearest_other(means, *validation))
     distance = others[int(FALSE_ACCEPTS * len(others))]
     rates = {"distance": float(distance)}
-    if test is not None:
-        embeddings, labels = test
+    known = {"validation": validation} | ({} if test is None else {"test": test})
+    for part, (embeddings, labels) in known.items():
         classes, away = (found[:, 0] for found in nearest(embeddings, means, 1))
         accepted = away < distance
         rates |= {
-            "test_accepted": float(accepted.mean()),
-            "test_right": float((accepted & (classes == labels)).mean()),
-            "test_far": float((_nearest_other(means, embeddings, labels) < distance).mean()),
+            f"{part}_accepted": float(accepted.mean()),
+            f"{part}_right": float((accepted & (classes == labels)).mean()),
+            f"{part}_far": float((_nearest_other(means, embeddings, labels) < distance).mean()),
         }
     if unknown is not None:
         _, away = nearest(unknown, means, 1)

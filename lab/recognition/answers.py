@@ -44,15 +44,16 @@ def verdict(trained, gallery):
             "the more so the fewer they are."
         )
         return "\n".join(said)
-    if "test_accepted" in rates:
-        unknown, right = _percent(1 - rates["test_accepted"]), _percent(rates["test_right"])
-        said.append(f"Of test images of known classes {unknown} are called unknown, {right} are recognised.")
+    part = "test" if "test_accepted" in rates else "validation"
+    unknown, right = _percent(1 - rates[f"{part}_accepted"]), _percent(rates[f"{part}_right"])
+    far = _percent(rates[f"{part}_far"])
+    said.append(f"Of {part} images of known classes {unknown} are called unknown, {right} are recognised.")
     if "unknown_accepted" in rates:
         said.append(f"Of images of classes never seen {_percent(rates['unknown_accepted'])} are taken for known.")
     else:
         said.append(
-            f"If their own class were unknown, {_percent(rates['test_far'])} would be taken for another. Images of "
-            "classes that were never trained on pass more often, perhaps far more: --protocol open measures how often."
+            f"If their own class were unknown, {far} would be taken for another. Images of classes that were never "
+            "trained on pass more often, perhaps far more: --protocol open measures how often."
         )
     return "\n".join(said)
 
