@@ -16,11 +16,12 @@ def silent(stage):
     pass
 
 
-def write_trained(path, loss="center", held_out=(), **changes):
+def write_trained(path, data=None, loss="center", held_out=(), **changes):
     """Trains and writes a run.
 
     Args:
         path: Folder of the results of the data set.
+        data: `Dataset`; None for few digits.
         loss: Name of the loss.
         held_out: Numbers of the classes that are not trained on: none, or `UNSEEN`.
         changes: Of the `Settings`.
@@ -30,7 +31,7 @@ def write_trained(path, loss="center", held_out=(), **changes):
     """
     split = {"protocol": "open", "split": 0} if held_out else {}
     settings = small_settings(loss, **{"perplexity": 10.0, "tsne_iterations": 300, "epochs": 8} | split | changes)
-    data = few_digits().hold_out(held_out)
+    data = (data or few_digits()).hold_out(held_out)
     folder = RunFolder(path / settings.folder)
     folder.start(settings, "python main.py", data.source)
     model, training = trained(settings, data)

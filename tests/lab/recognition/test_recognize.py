@@ -11,10 +11,12 @@ import types
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.preprocessing import normalize
 from support.small_network import few_digits
-from support.trained_run import write_images
+from support.trained_run import write_images, write_trained
 
+from data import load_dataset
 from lab.errors import InputError
 from lab.recognition import recognize
 from lab.recognition.recognize import MOST_QUERIES
@@ -81,6 +83,29 @@ def test_of_images_of_classes_never_seen_as_many_are_taken_for_known_as_is_state
     assert accepted == metrics["recognition"]["unknown_accepted"]
     assert f"Of images of classes never seen {100 * accepted:.1f} % are taken for known." in log.text
     assert {row["class"] for row in rows} <= set(data.class_names)
+
+
+def test_images_of_any_size_and_form_are_prepared_as_those_of_the_training(tmp_path, monkeypatch, log):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 20), ("test", 4)):
+        for name in ("ash", "oak", "yew"):
+            folder = tmp_path / "trees" / part / name
+            folder.mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 256, (*rng.integers(20, 40, 2), 3), np.uint8)
+                Image.fromarray(pixels).save(folder / f"{number}.{'jpg' if number % 2 else 'png'}")
+    data = load_dataset(tmp_path / "trees", size=(24, 20))
+    folder, _ = write_trained(tmp_path / "runs", data, dataset="trees", content=data.content, embedding_dim=2, epochs=1)
+    given = options(folder, [tmp_path / "trees" / "test"], tmp_path / "to", npz=True, neighbors=1)
+    recognize(given, lambda *_: data, log)
+    arrays, _ = of_run(folder)
+    with np.load(tmp_path / "to" / "embeddings.npz") as file:
+        apart = np.linalg.norm(file["embeddings"][:, None] - arrays["test_embeddings"], axis=2)
+        names = [pathlib.Path(path).parent.name for path in file["paths"]]
+    assert sorted(apart.argmin(axis=1)) == list(range(12))
+    assert apart.min(axis=1).max() < 1e-5
+    assert [data.class_names[arrays["test_labels"][number]] for number in apart.argmin(axis=1)] == names
 
 
 def test_the_most_similar_training_images_are_drawn_of_a_run_that_held_out_classes_too(opened, tmp_path, log):
