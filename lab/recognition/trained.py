@@ -14,6 +14,7 @@ from lab.run_folder import RunFolder
 from lab.settings import PIXELS
 
 AT_A_TIME = 128  # Images that are read, and embedded, together: a large network takes 1 GB for them.
+FILE_CHANNELS = 1, 3
 REPEAT = "Train it again by its command, with --overwrite"
 
 
@@ -51,7 +52,7 @@ class Trained:
     @property
     def source(self):
         """Name or path of the data set."""
-        return read_json(self.path / "config.json").get("source", self.run.settings.dataset)
+        return read_json(self.path / "config.json").get("source") or self.run.settings.dataset
 
     @property
     def rates(self):
@@ -95,6 +96,11 @@ def load_trained(path):
         means = np.empty(0)
     if means.shape != (len(run.known_names), embedder.output_shape[-1]):
         raise InputError(f"--embed: embeddings.npz in {path} is damaged, or of another run. {REPEAT}")
+    if embedder.input_shape[-1] not in FILE_CHANNELS:
+        raise InputError(
+            f"--embed: the network in {path} takes images of {embedder.input_shape[-1]} channels; files are read as "
+            "grey or colour, with 1 or 3. Use embedder.keras from Python, on arrays"
+        )
     return Trained(path, run, embedder, means)
 
 

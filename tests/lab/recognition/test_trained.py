@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import keras
 import numpy as np
 import pytest
 from support.runs import write_run
@@ -89,6 +90,12 @@ def test_a_network_that_is_missing_or_damaged_is_said(content, copy):
     if content is not None:
         file.write_bytes(whole[: len(whole) // 2] if content == "half" else content)
     assert re.search(r"embedder\.keras is missing or damaged \(.+\)\. Train it again", refusal(copy))
+
+
+def test_a_network_for_images_that_files_do_not_hold_is_said(copy):
+    images = keras.Input((28, 28, 4))
+    keras.Model(images, keras.layers.Dense(8)(keras.layers.Flatten()(images))).save(copy / "embedder.keras")
+    assert "takes images of 4 channels; files are read as grey or colour" in refusal(copy)
 
 
 def test_damaged_embeddings_and_those_of_another_run_are_said(copy, opened):
