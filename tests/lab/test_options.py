@@ -256,7 +256,7 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--tune center_loss", ["--tune: unknown loss center_loss. Did you mean center? Valid: softmax"]),
         ("--tune all", ["--tune: unknown loss all"]),
         ("--dataset imagenet", ["imagenet", "mnist, fashion_mnist, digits"]),
-        ("--model alexnet", ["resnet", "cnn, lenet++"]),
+        ("--model alexnet", ["alexnet", "cnn, lenet++"]),
         ("--sampler random", ["random", "balanced, shuffle"]),
         ("--precision float16", ["float16", "auto, float32, mixed_bfloat16"]),
         ("--epochs 0", ["--epochs", "from 1 to 10,000", "0"]),
