@@ -55,9 +55,7 @@ def run_pixels(settings, folder, data, log):
     """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
-    run = measure_pixels(data, settings, log.stage)
-    folder.save(run.timed(*log.times()))
-    return log.end(run)
+    return log.end(folder, measure_pixels(data, settings, log.stage))
 
 
 def run_loss(settings, data, shown, folder, log):
@@ -75,8 +73,7 @@ def run_loss(settings, data, shown, folder, log):
     log.stage("drawing")
     pictures = run_pictures(run) + training_pictures(film, run)
     log.run(folder, run, pictures, data)
-    folder.save(run.timed(*log.times()), pictures, film)  # Its metrics.json comes last: now it counts.
-    log.end(run)
+    log.end(folder, run, pictures, film)  # Its metrics.json comes last: now it counts.
 
 
 if __name__ == "__main__":

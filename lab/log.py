@@ -91,9 +91,11 @@ class Log:
         self.stage("TensorBoard")
         self.dashboard.run(folder, run, pictures, data)
 
-    def end(self, run):
-        """Ends a `Run` with a line that stays, and gives it back."""
-        self.progress.finish(f"{self.progress.name}: {run.timed(*self.times()).outcome}")
+    def end(self, folder, run, pictures=(), film=None):
+        """Saves a `Run` that ended, with its times, `Picture`s and `Film`, says so in a line that stays; the `Run`."""
+        run = run.timed(*self.times())
+        folder.save(run, pictures, film)
+        self.progress.finish(f"{self.progress.name}: {run.outcome}")
         return run
 
     def tables(self, results, captions):

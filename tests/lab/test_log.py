@@ -151,13 +151,15 @@ def test_a_run_shown_in_tensorboard_has_its_times_to_the_end(log, folder, monkey
     assert (timed.scores, timed.training) == (run.scores, run.training)
 
 
-def test_a_run_ends_with_a_line(log, folder, capsys, monkeypatch):
+def test_a_run_ends_with_a_line_saved_with_its_times(log, folder, capsys, monkeypatch):
     monkeypatch.setattr(log, "times", lambda: ({}, 2.0))
     with log.following(Estimate(2, 10), ""):
         for run in (make_run("raw_pixels"), make_run(), make_run("center", failure="diverged: the loss is nan.")):
             folder.start(run.settings, log.command)
             log.begin(run.settings.title)
-            log.end(run)
+            assert log.end(folder, run) == run.timed({}, 2.0)
+            assert folder.metrics()["status"] == ("failed" if run.failure else "finished")
+            assert run.failure or folder.load().total_seconds == 2.0
     assert capsys.readouterr().out.splitlines() == [
         "raw pixels: 5-NN 50.00% · nearest mean 50.00% · MAP@R 0.500",
         "softmax seed 0: 5-NN 50.00% · nearest mean 50.00% · MAP@R 0.500 (1 s training, 1 s the rest)",
@@ -176,7 +178,7 @@ def test_the_estimate_is_told_of_runs_and_of_raw_pixels_apart(log, folder):
                 progress.on_epoch_begin(0)
                 progress.on_train_batch_end(3)
             log.stage("drawing")
-            assert log.end(run) is run
+            assert log.end(folder, run).scores == run.scores
     assert (len(estimate.untrained), len(estimate.trained), estimate.current) == (1, 2, None)
     assert [list(run.seconds()) for run in estimate.trained] == [["drawing"]] * 2
 
