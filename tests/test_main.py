@@ -355,8 +355,8 @@ def test_nothing_of_a_held_out_class_reaches_training_or_validation(tmp_path, mo
     """Other images in the held-out classes' training and validation parts change no weight and no test score."""
     load = story.load_dataset
 
-    def blackened(name, report, quick):
-        data = load(name, report, quick)
+    def blackened(name, *others):
+        data = load(name, *others)
         held_out = unseen_classes(name, 10)[0]
         parts = {
             part: dataclasses.replace(
