@@ -1,6 +1,7 @@
 """Data sets as arrays: what is trained on, what chooses, what is judged."""
 
 import dataclasses
+import pathlib
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from lab.errors import InputError
 from lab.figures.style import undrawable
 from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images
 from lab.rows import Rows
-from lab.sources import read
+from lab.sources import SOURCES, read
 from lab.sources.found import Found
 
 QUICK_IMAGES = 10_000, 1_000  # Of the training and the validation part, for a first look.
@@ -53,7 +54,7 @@ class Dataset:
         unseen_names: Names of its classes.
         queries: Booleans `(n,)` of `unseen`: which images ask for the others, the gallery; None: each for all others.
         cameras: Integers `(n,)` of `unseen`, or None.
-        source: Name or path that it was read from.
+        source: Name or absolute path that it was read from.
         content: Hash of all of it, of a data set that has no name of its own.
         is_drawn: Whether the test images were drawn from those to train on.
     """
@@ -178,7 +179,8 @@ def load_dataset(dataset, report=print, quick=False, size=None, track=lambda ite
         InputError: If the name is unknown, the arrays are no data set, or no source has an intact copy.
     """
     found = read(dataset, size, report, track)
-    data = dataclasses.replace(_of_parts(found, report), source=str(dataset), content=found.content)
+    source = dataset if dataset in SOURCES else str(pathlib.Path(dataset).absolute())  # It is read again elsewhere.
+    data = dataclasses.replace(_of_parts(found, report), source=source, content=found.content)
     if letters := undrawable("".join((*data.class_names, *data.unseen_names))):
         report(
             f"{data.name}: the pictures show {letters} of the class names as boxes, which matplotlib's font lacks. "

@@ -343,6 +343,12 @@ def test_where_the_test_part_was_drawn_all_images_of_classes_held_out_are_judged
     assert counts_of(own.test.labels) == [6, 6]
 
 
+def test_a_data_set_knows_where_it_was_read_from(load, tmp_path, monkeypatch):
+    assert load_dataset("digits").source == "digits"
+    monkeypatch.chdir(tmp_path)
+    assert load(one_level(30, 30)).source == str(tmp_path / "own")
+
+
 def test_a_validation_part_of_the_source_is_taken(load):
     parts = {"train": slice(0, 80), "validation": slice(80, 100), "test": slice(100, 120)}
     images, labels = numbered_images(120), mixed_labels(40, 40, 40)
