@@ -22,8 +22,8 @@ SEED = 0
 def unseen_classes(name, num_classes, share=None, count=SPLITS):
     """The splits of a data set: dict from their numbers to those of the classes that each keeps back.
 
-    Those committed, of four classes in which each of ten is kept back twice, where there are some and no share is
-    asked for. Else the classes are dealt out, and shuffled anew when those that are left make no split.
+    First those committed, of four classes in which each of ten is kept back twice, where there are some and no share
+    is asked for. Then the classes are dealt out, and shuffled anew when those that are left make no split.
 
     Args:
         name: Of the data set.
@@ -34,10 +34,10 @@ def unseen_classes(name, num_classes, share=None, count=SPLITS):
     Raises:
         InputError: If fewer than two classes are kept back, or two left.
     """
-    committed = json.loads(SPLITS_FILE.read_text()).get(name, [])
-    if share is None and committed and max(map(max, committed)) < num_classes and count <= len(committed):
-        return dict(enumerate(committed[:count]))
-    unseen = round((share or SHARE) * num_classes)
+    committed = json.loads(SPLITS_FILE.read_text()).get(name, []) if share is None else []
+    if committed and max(map(max, committed)) >= num_classes:  # Of another data set of that name.
+        committed = []
+    unseen = len(committed[0]) if committed else round((share or SHARE) * num_classes)
     if not 2 <= unseen <= num_classes - 2:
         raise InputError(
             f"--protocol open holds out {unseen} of the {num_classes} classes of {name}: it takes two at least, and "
@@ -46,7 +46,7 @@ def unseen_classes(name, num_classes, share=None, count=SPLITS):
     dealt = num_classes // unseen  # Splits without a class in common.
     rounds = [np.random.default_rng([SEED, number]).permutation(num_classes) for number in range(-(-count // dealt))]
     hands = [order[: dealt * unseen].reshape(dealt, unseen) for order in rounds]
-    return dict(enumerate(np.sort(np.concatenate(hands)[:count], axis=1).tolist()))
+    return dict(enumerate([*committed, *np.sort(np.concatenate(hands), axis=1).tolist()][:count]))
 
 
 def judge(data, embeddings, logits):

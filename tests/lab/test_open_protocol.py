@@ -64,6 +64,9 @@ def test_a_share_of_the_classes_and_a_number_of_splits_can_be_asked_for():
     assert [len(split) for split in splits.values()] == [2] * 7
     committed = unseen_classes("mnist", 10)
     assert unseen_classes("mnist", 10, count=2) == {0: committed[0], 1: committed[1]}
+    more = unseen_classes("mnist", 10, count=7)
+    assert {split: more[split] for split in committed} == committed  # However many there are.
+    assert [len(more[split]) for split in (5, 6)] == [4, 4]
     assert unseen_classes("mnist", 10, share=0.25, count=2) == {0: splits[0], 1: splits[1]}
 
 
