@@ -4,6 +4,7 @@ import inspect
 import pathlib
 import re
 import sys
+import warnings
 
 import keras
 import numpy as np
@@ -38,12 +39,13 @@ def features(name, images, weights=None, freeze=False):
     if freeze and weights is None:
         raise ValueError(f"{name} would stay frozen at random weights. Give weights, or train it")
     if weights not in (None, "imagenet") and not pathlib.Path(weights).is_file():
-        raise ValueError(f"{_WEIGHTS.format(name)}. There is no such file: {weights}")
+        raise ValueError(f"There is no file {weights}. {_WEIGHTS.format(name)}")
     build = getattr(keras.applications, name)
     pixels = _preprocessed(images, sys.modules[build.__module__].preprocess_input)
     shape = (height, width, 3)
     try:
-        network = build(include_top=False, weights=weights, input_tensor=pixels, input_shape=shape, pooling="avg")
+        with warnings.catch_warnings(action="ignore"):  # That ImageNet's images were of another size, as they all were.
+            network = build(include_top=False, weights=weights, input_tensor=pixels, input_shape=shape, pooling="avg")
     except Exception as error:  # Of what it cannot download, Keras raises nothing more special.
         if least := re.search(r"at least (\d+)x\d+", str(error)):
             raise ValueError(
@@ -52,7 +54,7 @@ def features(name, images, weights=None, freeze=False):
             ) from error
         if weights is None:
             raise
-        raise ValueError(f"{_WEIGHTS.format(name)}. Received: {weights}, and {error}") from error
+        raise ValueError(f"The weights {weights} cannot be had: {error}. {_WEIGHTS.format(name)}") from error
     for layer in network.layers:
         layer.trainable = not freeze
     return network.output
@@ -60,7 +62,8 @@ def features(name, images, weights=None, freeze=False):
 
 _WEIGHTS = (
     'Weights are "imagenet", which Keras downloads and keeps in the folder models of its cache (~/.keras, or '
-    "$KERAS_HOME), or the path of a file, .weights.h5 or .h5, that Keras saved of {} with include_top=False"
+    "$KERAS_HOME), or the path of a file, .weights.h5 or .h5, that Keras saved of {} with include_top=False, such as "
+    "one downloaded elsewhere"
 )
 
 

@@ -97,7 +97,7 @@ def test_random_weights_start_with_averages_of_the_images():
         ({"model": SMALL}, (28, 28, 1), r"at least 32 x 32 pixels"),
         ({"model": SMALL}, (32, 32, 4), r"1 or 3 channels\. Received: 4"),
         ({"model": SMALL, "freeze": True}, (32, 32, 3), "frozen at random weights"),
-        ({"model": SMALL, "weights": "none.h5"}, (32, 32, 3), r"include_top=False\. There is no such file: none\.h5"),
+        ({"model": SMALL, "weights": "none.h5"}, (32, 32, 3), r"There is no file none\.h5\. .*include_top=False"),
         ({"model": "resnet", "weights": "imagenet"}, (32, 32, 3), "only a backbone"),
         ({"model": "cnn", "freeze": True}, (32, 32, 3), "only a backbone"),
         ({"model": "ResNet"}, (32, 32, 3), r"Unknown network: ResNet\. Valid: cnn, .*ResNet50"),
@@ -110,7 +110,7 @@ def test_what_cannot_be_built_is_refused(changes, shape, message):
 
 def test_a_file_of_another_network_is_refused(tmp_path):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save_weights(tmp_path / "other.weights.h5")
-    with pytest.raises(ValueError, match=r"that Keras saved of MobileNetV3Small with include_top=False\. Received"):
+    with pytest.raises(ValueError, match=r"other\.weights\.h5 cannot be had(?s:.*)saved of MobileNetV3Small with"):
         build_embedder(small_settings(model=SMALL, weights=str(tmp_path / "other.weights.h5")), (32, 32, 3))
 
 
@@ -120,5 +120,5 @@ def test_a_download_that_fails_says_from_where_it_was_and_that_a_file_will_do(mo
 
     monkeypatch.setattr("keras.src.utils.file_utils.urlretrieve", refuse)
     monkeypatch.setattr("keras.src.utils.file_utils.config.keras_home", lambda: str(tmp_path))
-    with pytest.raises(ValueError, match=r"path of a file.*imagenet.*https://storage\.googleapis\.com.*no network"):
-        build_embedder(small_settings(model=SMALL, weights="imagenet"), (224, 224, 3))
+    with pytest.raises(ValueError, match=r"https://storage\.googleapis\.com.*no network.*path of a file"):
+        build_embedder(small_settings(model=SMALL, weights="imagenet"), (64, 64, 3))
