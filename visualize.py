@@ -121,8 +121,9 @@ def comparison_pictures(results):
     if results.settings.embedding_dim > 2:
         drawn["tsne"] = comparison_tsne_figure(_titled(stamp, "tsne"), shown, _note(shown))
     elif losses:
-        title = _titled(f"{stamp}, {results.protocol.known}", "features")
-        drawn["features"] = comparison_features_figure(title, losses)
+        has_known = len(next(iter(losses.values())).arrays["test_labels"])
+        what = f"{stamp}, {results.protocol.known}" if has_known else judged
+        drawn["features"] = comparison_features_figure(_titled(what, "features"), losses)
     return [Picture(f"comparison_{name}.png", as_png(figure)) for name, figure in drawn.items()]
 
 

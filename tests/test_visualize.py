@@ -481,7 +481,7 @@ def test_two_dimensional_embeddings_are_drawn_themselves(coarse):
 def test_two_dimensional_embeddings_of_the_open_protocol_are_those_of_known_classes(as_figures):
     found = contents(comparison_pictures(results_of(open_run())))
     assert {text for text in words(found[IN_TWO_DIMENSIONS]) if text.strip("*") in DIGITS} == set(KNOWN)
-    assert "digits, four classes unseen (split 0), test images of known classes" in title(found[IN_TWO_DIMENSIONS])
+    assert "digits, classes unseen (split 0), test images of known classes" in title(found[IN_TWO_DIMENSIONS])
 
 
 def test_raw_pixels_are_not_among_the_embeddings_of_two_dimensions(given):
@@ -530,7 +530,7 @@ def test_open_pictures_show_one_split_and_leave_out_what_failed_on_it(given):
     found = contents(comparison_pictures(results_of(*runs)))
     for file in found.keys() - {"comparison_scores.png"}:
         text, shown, *_ = found[file]
-        assert text.startswith("digits, four classes unseen (split 1)")
+        assert text.startswith("digits, classes unseen (split 1)")
         assert list(shown) == ["raw pixels", "softmax", "center", "triplet"]
         assert {run.settings.split for run in shown.values()} == {1}
         assert {run.scores["unseen_eer"] for run in shown.values()} == {0.6}
@@ -588,7 +588,7 @@ def test_the_title_of_embeddings_of_two_dimensions_says_of_which_images(given):
 
 
 def test_titles_of_open_comparisons_say_which_classes_they_speak_of(given):
-    stamp = "digits, four classes unseen (split 0)"
+    stamp = "digits, classes unseen (split 0)"
     found = titles(open_run(embedding_dim=64))
     assert {name: found[name] for name in ("distances", "roc", "neighbors")} == {
         "distances": f"{stamp}, classes never seen: {DISTANCES}",

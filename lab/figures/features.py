@@ -50,9 +50,10 @@ def draw_features(
     axes.axhline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
     axes.axvline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
     rest, told_apart = colors[labels] == REST, colors != REST
-    for shown in (rest, ~rest) if rest.any() else (~rest,):  # What is not told apart lies behind.
+    # What is not told apart lies behind, and is small.
+    for shown, size in ((rest, 0.5), (~rest, 2)) if rest.any() else ((~rest, 1),):
         order = np.random.default_rng(0).permutation(np.flatnonzero(shown))  # No class is drawn over another.
-        axes.scatter(*points[order].T, s=5, c=colors[labels[order]], alpha=0.5, linewidths=0)
+        axes.scatter(*points[order].T, s=5 * size, c=colors[labels[order]], alpha=0.5, linewidths=0)
     if directions is not None:
         for color, of_class in zip(colors[told_apart], directions[told_apart], strict=True):
             for x, y in 0.94 * half * of_class / np.maximum(np.linalg.norm(of_class, axis=-1, keepdims=True), 1e-12):
@@ -88,10 +89,11 @@ def comparison_features_figure(title, runs):
     rows, columns = grid_shape(len(runs))
     figure = page((3.9 * columns, 4.2 * rows + 0.9), title, fontsize=14)
     grid = panels(figure, rows, columns, len(runs))
-    for axes, (name, run) in zip(grid, runs.items(), strict=False):
-        draw_features(axes, **(panel := features_of(run)), title=name, caption=run.protocol.line(run.scores))
-    arrows, crosses = (any(kind in run.arrays for run in runs.values()) for kind in ("directions", "centers"))
-    notes = "Each panel has its own scale." if len(runs) > 1 else "", rest_note(panel["colors"])
+    shown = [features_of(run) for run in runs.values()]
+    for axes, (name, run), panel in zip(grid, runs.items(), shown, strict=False):
+        draw_features(axes, **panel, title=name, caption=run.protocol.line(run.scores))
+    arrows, crosses = (any(panel.get(kind) is not None for panel in shown) for kind in ("directions", "centers"))
+    notes = "Each panel has its own scale." if len(runs) > 1 else "", rest_note(shown[0]["colors"])
     _draw_key(figure, arrows, crosses, " ".join(filter(None, notes)))
     return figure
 

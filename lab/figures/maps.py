@@ -39,11 +39,12 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
     mistakes = np.zeros(len(labels), bool) if mistakes is None else np.asarray(mistakes, bool)
     rest = colors[labels] == REST
-    # What is not told apart lies behind, and small.
-    for shown, size in ((rest, 0.5), (~rest, 1)) if rest.any() else ((~rest, 1),):
+    # What is not told apart lies behind, and is small.
+    for shown, size in ((rest, 0.5), (~rest, 2)) if rest.any() else ((~rest, 1),):
         right = np.random.default_rng(0).permutation(np.flatnonzero(shown & ~mistakes))  # No class is over another.
         wrong = np.flatnonzero(shown & mistakes)
         axes.scatter(*coordinates[right].T, s=7 * size, c=colors[labels[right]], alpha=0.6, linewidths=0)
+        size = min(size, 1)
         axes.scatter(*coordinates[wrong].T, s=26 * size, c=colors[labels[wrong]], marker="x", linewidths=1.3 * size)
     # A square box around all points, so that every panel has the same shape.
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)

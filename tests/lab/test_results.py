@@ -300,7 +300,7 @@ def test_a_row_is_named_by_its_loss_with_its_changes_and_the_raw_pixels_are_no_l
     [
         ({}, "digits"),
         ({"quick": True}, "QUICK · digits"),
-        (OPEN, "digits, four classes unseen"),
+        (OPEN, "digits, classes unseen"),
         (
             {"loss": "center", "overrides": {"center_rate": 0.1}, "sweep": "center_rate"},
             "digits, sweep of center.center_rate",

@@ -184,7 +184,9 @@ def test_what_is_grey_lies_behind_without_name_arrow_or_cross():
 
 def test_where_no_class_of_the_test_images_is_known_those_never_seen_are_shown():
     arrays = {"test_labels": np.arange(0), "unknown_embeddings": np.eye(4, 2), "unknown_labels": np.arange(4)}
-    shown = features_of(named_run(class_names=DIGITS[:6], unseen_names=DIGITS[6:], arrays=arrays))
+    run = named_run(class_names=DIGITS[:6], unseen_names=DIGITS[6:], arrays=arrays | {"centers": np.eye(6, 2)})
+    shown = features_of(run)
     np.testing.assert_array_equal(shown["points"], np.eye(4, 2))
     assert (shown["class_names"], len(shown["colors"])) == (DIGITS[6:], 4)
-    assert "directions" not in shown
+    assert "centers" not in shown
+    assert "center" not in words(comparison_features_figure("title", {"loss": run}))
