@@ -6,6 +6,7 @@ from sklearn.neighbors import NearestNeighbors
 from .vectors import l2_normalize, row_blocks, squared_distances
 
 NEIGHBORS = 10  # Of each point that are looked for in a picture.
+DIRECT = 1000  # Class means up to which each distance is that of a difference.
 MEANS = 10_000  # Of more class means, the distances and angles between a seeded choice of so many are looked at.
 
 
@@ -116,8 +117,18 @@ def _some(means):
 
 
 def _distances_to_later(points):
-    """The distances of each point to those after it: an array a point, as all of their differences at once are many."""
-    return (np.linalg.norm(points[i] - points[i + 1 :], axis=1) for i in range(len(points) - 1))
+    """Yields the distances of each point to those after it, as all of their differences at once are many.
+
+    Of many points they come from products in float64: several times as fast, and right to seven digits.
+    """
+    if len(points) <= DIRECT:
+        yield from (np.linalg.norm(points[i] - points[i + 1 :], axis=1) for i in range(len(points) - 1))
+        return
+    exact = points.astype(np.float64)
+    for rows in row_blocks(len(points) - 1, len(points)):
+        distances = np.sqrt(squared_distances(exact[rows], exact)).astype(points.dtype)
+        for number, row in enumerate(distances[: len(points) - 1 - rows.start], rows.start):
+            yield row[number + 1 :].copy()
 
 
 def neighbor_preservation(points, coordinates, neighbors=NEIGHBORS):

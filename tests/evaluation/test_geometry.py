@@ -179,3 +179,13 @@ def test_of_very_many_class_means_a_seeded_choice_is_looked_at(monkeypatch):
     assert found["intra_distance"] == 0
     assert min(distances) < found["inter_distance"] < max(distances)
     np.testing.assert_array_equal(class_angles(means), some)
+
+
+@pytest.mark.parametrize("values", [30, 200, 5_000_000])
+def test_distances_of_many_class_means_are_those_of_their_differences(monkeypatch, values):
+    means = np.random.default_rng(0).normal(size=(41, 5)).astype("float32")
+    expected = class_angles(means), class_distances(means, np.arange(41), means)
+    monkeypatch.setattr("evaluation.geometry.DIRECT", 40)
+    monkeypatch.setattr("evaluation.vectors.VALUES", values)
+    np.testing.assert_allclose(class_angles(means), expected[0], rtol=1e-5)
+    assert class_distances(means, np.arange(41), means) == pytest.approx(expected[1], rel=1e-6)
