@@ -18,7 +18,7 @@ SCALE = (
     "Euclidean distance between class means of L2-normalised embeddings;\n"
     "framed, and named below: the nearest two classes"
 )
-SOME = " of the {shown} shown,\nof {all:,}: a seeded choice, each beside the class nearest to it by {first}"
+SOME = " of the {shown} shown,\nof {all:,}: a seeded choice, each beside\nthe class nearest to it by {first}"
 MOST_ROWS = 25
 
 

@@ -321,3 +321,12 @@ def test_a_name_that_begins_with_an_underscore_is_in_the_key():
     run = named_run(class_names=["_a", "b", *DIGITS[2:]])
     _, key = comparison_tsne_figure("title", {"loss": run}, NOTE).axes
     assert [text.get_text().strip() for text in key.get_legend().get_texts()][:2] == ["_a", "b"]
+
+
+@pytest.mark.parametrize(("each", "above"), [(2, True), (50, False)])
+def test_points_lie_above_the_names_that_would_cover_all_of_a_class(each, above):
+    labels = np.repeat(np.arange(4), each)
+    axes = Figure().add_subplot()
+    colors = (REST, "#ff0000", "#00ff00", "#0000ff")
+    draw_tsne(axes, np.random.default_rng(0).normal(size=(4 * each, 2)), labels, "abcd", colors=colors)
+    assert (axes.collections[2].get_zorder() > axes.texts[0].get_zorder()) == above
