@@ -1,5 +1,7 @@
 """The networks, which are in `lab.networks`, and the model that trains one of them with a weighted sum of losses."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -30,7 +32,7 @@ __all__ = [
     "start_averages",
 ]
 
-IMAGES_AT_A_TIME = 1000  # For `MetricModel.embed`.
+MOST_IMAGES, MOST_VALUES = 1000, 4_000_000  # At a time, for `MetricModel.embed`: of large images a network makes much.
 
 
 def build_model(settings, image_shape, num_classes):
@@ -115,8 +117,9 @@ class MetricModel(keras.Model):
             with self.distribute_strategy.scope():
                 refuse_replicas("MetricModel.embed")  # Each replica would return the rows of the whole batch.
         # Not `predict`: it sets up a tf.data pipeline, whose tuner makes every pass wait.
-        parts = range(0, max(1, len(images)), IMAGES_AT_A_TIME)  # Of no images, embeddings of length 0.
-        return np.concatenate([self.predict_on_batch(images[start : start + IMAGES_AT_A_TIME]) for start in parts])
+        size = max(1, min(MOST_IMAGES, MOST_VALUES // math.prod(images.shape[1:])))
+        parts = range(0, max(1, len(images)), size)  # Of no images, embeddings of length 0.
+        return np.concatenate([self.predict_on_batch(images[start : start + size]) for start in parts])
 
     def class_logits(self, embeddings):
         """The scores `(n, num_classes)` of the loss's own classifier, as NumPy; None if it has none."""

@@ -113,12 +113,15 @@ def test_what_is_learned_for_a_class_is_its_center_or_its_proxy():
 def test_embeddings_of_many_images_are_made_part_by_part(monkeypatch):
     model, images = linear_model({"softmax": (1.0, Softmax(3, 2))}), RNG.normal(size=(10, 2)).astype("float32")
     sizes, predict = [], model.predict_on_batch
-    monkeypatch.setattr(models, "IMAGES_AT_A_TIME", 4)
+    monkeypatch.setattr(models, "MOST_IMAGES", 4)
     monkeypatch.setattr(model, "predict_on_batch", lambda part: sizes.append(len(part)) or predict(part))
     found = model.embed(images)
     assert isinstance(found, np.ndarray)
     np.testing.assert_allclose(found, to_numpy(model.embedder(images)), rtol=1e-5)
     assert sizes == [4, 4, 2]
+    monkeypatch.setattr(models, "MOST_VALUES", 7)  # Three images of two values.
+    model.embed(images)
+    assert sizes[3:] == [3, 3, 3, 1]
 
 
 def test_no_images_have_no_embeddings():
