@@ -117,7 +117,7 @@ def test_scores_and_the_result_as_text_are_there_at_the_best_epoch(folder):
         assert f"| {score.header} | {score.text(0.5)} |\n" in text
     details = json.loads(text.split("```")[1])
     assert details["settings"] == run.settings.to_dict()
-    assert details.keys() == {"settings", "versions", "git_commit", "machine"}
+    assert details.keys() == {"settings", "source", "versions", "git_commit", "machine"}
 
 
 def test_test_scores_are_those_of_the_classes_that_the_protocol_judges(tmp_path):
