@@ -13,7 +13,6 @@ HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
     "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can)."
 )
-FEW = 10  # Points of a class.
 ROOMY = 12  # Lines of a key of large letters.
 COLOR = "Colour: the true class."
 SAME_LAYOUT = "Maps of the same images start from the same layout."
@@ -40,24 +39,21 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
     mistakes = np.zeros(len(labels), bool) if mistakes is None else np.asarray(mistakes, bool)
     rest = colors[labels] == REST
-    # What is not told apart lies behind, and is small. A name would cover a class of few points: it lies below them.
-    few = (~rest).sum() < FEW * len(np.unique(labels[~rest]))
-    for shown, size, height in ((rest, 0.5, 1), (~rest, 2, 6 if few else 1)) if rest.any() else ((~rest, 1, 1),):
+    # What is not told apart lies behind, and is small.
+    for shown, size in ((rest, 0.5), (~rest, 2)) if rest.any() else ((~rest, 1),):
         right = np.random.default_rng(0).permutation(np.flatnonzero(shown & ~mistakes))  # No class is over another.
         wrong = np.flatnonzero(shown & mistakes)
-        axes.scatter(*coordinates[right].T, s=7 * size, c=colors[labels[right]], alpha=0.6, linewidths=0, zorder=height)
+        axes.scatter(*coordinates[right].T, s=7 * size, c=colors[labels[right]], alpha=0.6, linewidths=0)
         size = min(size, 1)
-        axes.scatter(
-            *coordinates[wrong].T, s=26 * size, c=colors[labels[wrong]], marker="x", linewidths=1.3 * size,
-            zorder=height,
-        )  # fmt: skip
+        axes.scatter(*coordinates[wrong].T, s=26 * size, c=colors[labels[wrong]], marker="x", linewidths=1.3 * size)
     # A square box around all points, so that every panel has the same shape.
     low, high = coordinates.min(axis=0), coordinates.max(axis=0)
     half = 0.54 * (high - low).max()
     axes.set_xlim(*((low + high)[0] / 2 + np.array([-half, half])))
     axes.set_ylim(*((low + high)[1] / 2 + np.array([-half, half])))
     axes.set_box_aspect(1)
-    name_classes(axes, coordinates[~rest], labels[~rest], class_names, fontsize=8 if rest.any() else 11)
+    form = {"fontsize": 8, "above": True} if rest.any() else {"fontsize": 11}  # A name would cover few, near points.
+    name_classes(axes, coordinates[~rest], labels[~rest], class_names, **form)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_color("#cccccc")
@@ -114,7 +110,7 @@ def _draw_key(axes, class_names, colors, marked, note):
     ]
     if marked:
         handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
-    form = {"ncols": 2, "fontsize": 11 if len(keyed) <= ROOMY else 8}
+    form = {"ncols": 2, "fontsize": 11} if len(keyed) <= ROOMY else {"ncols": 3, "fontsize": 8}
     if len(keyed) > MANY + 1:
         form = {"ncols": 4, "fontsize": 6.5, "labelspacing": 0.2, "handletextpad": 0, "columnspacing": 0.5}
     axes.legend(handles=handles, loc="upper left", frameon=False, borderaxespad=0, **form)

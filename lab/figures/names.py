@@ -38,8 +38,8 @@ def _of_width(text, width):
     return text[: np.searchsorted(widths, width, "right")]
 
 
-def name_classes(axes, points, labels, class_names, fontsize):
-    """Names each class where its points are; names stay inside of the square panel and apart as far as they can.
+def name_classes(axes, points, labels, class_names, fontsize, above=False):
+    """Names each class where its points are, or just above; names stay inside of the square panel and apart.
 
     Of more classes than can be named, those are named whose names can be read.
     """
@@ -51,6 +51,8 @@ def name_classes(axes, points, labels, class_names, fontsize):
     point = np.ptp(frame[0]) / min(axes.bbox.size) * axes.get_figure().dpi / 72
     sizes = {label: fontsize * point * np.array([LETTER * width_of(name), LINE]) for label, name in shown.items()}
     for label, place in _places(points, labels, sizes, frame, COVERED if len(class_names) > MANY else math.inf).items():
+        if above:
+            place = np.add(place, (0, min(sizes[label][1], frame[1, 1] - place[1] - sizes[label][1] / 2)))
         axes.text(
             *place, shown[label], color=INK, fontsize=fontsize, weight="bold", ha="center", va="center", zorder=5,
             path_effects=HALO,

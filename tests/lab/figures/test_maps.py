@@ -323,10 +323,15 @@ def test_a_name_that_begins_with_an_underscore_is_in_the_key():
     assert [text.get_text().strip() for text in key.get_legend().get_texts()][:2] == ["_a", "b"]
 
 
-@pytest.mark.parametrize(("each", "above"), [(2, True), (50, False)])
-def test_points_lie_above_the_names_that_would_cover_all_of_a_class(each, above):
-    labels = np.repeat(np.arange(4), each)
-    axes = Figure().add_subplot()
-    colors = (REST, "#ff0000", "#00ff00", "#0000ff")
-    draw_tsne(axes, np.random.default_rng(0).normal(size=(4 * each, 2)), labels, "abcd", colors=colors)
-    assert (axes.collections[2].get_zorder() > axes.texts[0].get_zorder()) == above
+@pytest.mark.parametrize("rest", [True, False])
+def test_where_most_classes_are_grey_a_name_stands_above_the_few_points_of_its_class(rest):
+    points = np.random.default_rng(0).normal(scale=0.001, size=(40, 2)) + np.repeat(
+        [[0, 0], [1, 0], [0, 1], [1, 1]], 10, 0
+    )
+    colors = (REST if rest else "#000000", "#ff0000", "#00ff00", "#0000ff")
+    axes = Figure(figsize=(6, 6)).add_subplot()
+    draw_tsne(axes, points, np.repeat(np.arange(4), 10), "abcd", colors=colors)
+    names = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert names.keys() == set("bcd" if rest else "abcd")
+    assert (names["b"] > 0.01, names["c"] > 1.01) == (rest, rest)  # `c` and `d` are at the upper edge, within it.
+    assert max(names.values()) < axes.get_ylim()[1]
