@@ -53,19 +53,6 @@ def test_the_example_with_embeddings_of_ones_own_draws_and_judges_them(tmp_path)
     assert 0.5 < ast.literal_eval(printed.stdout)["map_at_r"] < 1
 
 
-@pytest.mark.xdist_group("main")
-def test_the_example_with_the_trained_embedder_runs(runs):
-    import keras
-
-    from data import load_dataset
-
-    (example,) = (block for block in blocks("python", README) if 'load_model("runs' in block)
-    images = load_dataset("digits").test.images
-    names = {"keras": keras, "images": images}
-    exec(example.replace("runs/mnist", str(runs / "digits")), names)
-    assert names["embeddings"].shape == (len(images), 16)
-
-
 COMMANDS = re.findall(r"^\| `python main\.py (.*?)` \|", README, re.MULTILINE)
 
 

@@ -5,6 +5,7 @@ import dataclasses
 import json
 import math
 import pathlib
+import re
 import subprocess
 import sys
 import types
@@ -196,33 +197,20 @@ def test_a_file_name_that_is_no_text_is_shown_by_its_escapes(closed, tmp_path, l
     assert row["path"].endswith("a\\nb\\udce9.png")
 
 
-ALONE = """
-import sys
-import keras
-import numpy as np
-from PIL import Image, ImageOps
-
-embedder = keras.models.load_model("embedder.keras")
-_, height, width, channels = embedder.input_shape
-
-def embed(paths):
-    images = [Image.open(path).convert("L" if channels == 1 else "RGB") for path in paths]
-    pixels = np.stack([ImageOps.pad(image, (width, height)) for image in images])  # On black, as in the training.
-    embeddings = embedder.predict(pixels.reshape(-1, height, width, channels), verbose=0)
-    return embeddings / np.linalg.norm(embeddings, axis=1, keepdims=True)
-
-distances = np.linalg.norm(embed(sys.argv[1:3])[:, None] - embed(sys.argv[3:]), axis=2)
-np.save("distances.npy", distances)
-assert not {"models", "lab", "losses", "evaluation"} & {name.partition(".")[0] for name in sys.modules}
-"""
-
-
 @pytest.mark.slow
-def test_without_this_project_images_are_compared_the_same_way(closed, tmp_path):
+def test_without_this_project_images_are_compared_the_same_way_by_the_readme(closed, tmp_path):
+    readme = (pathlib.Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
+    (alone,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "def embed(" in block)
+    alone = alone.replace("runs/mnist/center/seed-0/embedder.keras", "embedder.keras")
+    alone = alone.replace('["new.png"]', "sys.argv[1:3]").replace('["seven.png", "two.png"]', "sys.argv[3:]")
+    own = '{"models", "lab", "losses", "evaluation"}'
+    alone += (
+        f'assert not {own} & {{name.partition(".")[0] for name in sys.modules}}\nnp.save("distances.npy", distances)'
+    )
     folder, data = closed
     files = write_images(tmp_path / "images", data.test.images[:5])
     (tmp_path / "embedder.keras").write_bytes((folder / "embedder.keras").read_bytes())
-    subprocess.run([sys.executable, "-I", "-c", ALONE, *files], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-I", "-c", f"import sys\n{alone}", *files], cwd=tmp_path, check=True)
     arrays, _ = of_run(folder)
     points = normalize(arrays["test_embeddings"][:5])
     expected = [[math.dist(new, reference) for reference in points[2:]] for new in points[:2]]
