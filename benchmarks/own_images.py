@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 CLASSES = 10
 TEST_IMAGES = 10_000
 BLOCK = 10_000  # Images that are written again and again.
+FLAGS = ["--losses", "softmax", "--model", "cnn", "--epochs", "1", "--no-tensorboard"]
 PARTS = {"train": "train", "test": "t10k"}  # To what the names of IDX files begin with.
 
 
@@ -63,9 +64,9 @@ def own_memory(process):
 
 def run(dataset, runs, flags):
     """Trains on a data set: peak memory in bytes, images a second in training, seconds of the whole command."""
-    command = [sys.executable, ROOT / "main.py", "--dataset", dataset, "--losses", "softmax", "--epochs", "1"]
+    command = [sys.executable, ROOT / "main.py", "--dataset", dataset, "--runs", runs, *FLAGS, *flags]
     start, peak = time.perf_counter(), 0
-    with subprocess.Popen([*command, "--runs", runs, "--no-tensorboard", *flags], stdout=subprocess.DEVNULL) as process:
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         while process.poll() is None:
             peak = max(peak, own_memory(process))
             time.sleep(0.05)
