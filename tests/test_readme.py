@@ -102,7 +102,7 @@ def test_every_tag_that_tensorboard_shows_is_in_the_table(runs):
 
 
 DOCUMENTS = ("README.md", "CONTRIBUTING.md", "losses/README.md", "evaluation/README.md", "runs/reference/README.md")
-DOCUMENTS += ("runs/reference/two_dimensions/README.md",)
+DOCUMENTS += ("runs/reference/two_dimensions/README.md", "runs/reference/characters/README.md")
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
