@@ -8,11 +8,13 @@ import numpy as np
 from lab.batches import stratified_sample
 from lab.errors import InputError
 from lab.figures.style import undrawable
-from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images
+from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, some_pairs
 from lab.rows import Rows
 from lab.sources import SOURCES, read
 from lab.sources.found import Found
+from lab.sources.listing import in_short
 
+LETTERS = 10  # Named in a message.
 QUICK_IMAGES = 10_000, 1_000  # Of the training and the validation part, for a first look.
 
 
@@ -141,21 +143,22 @@ class Dataset:
                 f"Received: {list(classes)}"
             )
         names = np.array(self.class_names, object)
-        judged = _joined(self.train, self.validation, self.test) if self.is_drawn else self.test
+        judged = (self.train, self.validation, self.test) if self.is_drawn else (self.test,)
         parted = dataclasses.replace(
             self,
             train=_of_classes(self.train, known),
             validation=_of_classes(self.validation, known),
             test=_of_classes(self.test, known),
             class_names=tuple(names[known]),
-            unseen=_of_classes(judged, unseen),
+            unseen=_joined([_of_classes(split, unseen) for split in judged]),
             unseen_names=tuple(names[unseen]),
         )
-        if not parted.test or len(np.unique(parted.unseen.labels)) in (0, 1, len(parted.unseen)):
+        if not (parted.test and _has_pairs(parted.unseen) and _has_pairs(parted.validation)):
             raise InputError(
                 f"{self.name}: with {len(unseen):,} of {self.num_classes:,} classes held out there are "
-                f"{len(parted.test):,} test images of the others, and {len(parted.unseen):,} of theirs: it takes one, "
-                "and two images of one class and one of another"
+                f"{len(parted.test):,} test and {len(parted.validation):,} validation images of the others, and "
+                f"{len(parted.unseen):,} images of theirs: it takes one test image, and of the other two parts two "
+                "images of one class and one of another. Hold out other classes with --unseen, or give it more images"
             )
         return parted
 
@@ -182,21 +185,24 @@ def load_dataset(dataset, report=print, quick=False, size=None, track=lambda ite
     source = dataset if dataset in SOURCES else str(pathlib.Path(dataset).absolute())  # It is read again elsewhere.
     data = dataclasses.replace(_of_parts(found, report), source=source, content=found.content)
     if letters := undrawable("".join((*data.class_names, *data.unseen_names))):
+        some = letters if len(letters) <= LETTERS else f"{letters[:LETTERS]} and {len(letters) - LETTERS:,} others"
         report(
-            f"{data.name}: the pictures show {letters} of the class names as boxes, which matplotlib's font lacks. "
+            f"{data.name}: the pictures show {some} of the class names as boxes, which matplotlib's font lacks. "
             'Name one that has them in a file matplotlibrc, such as "font.family: sans-serif, Noto Sans CJK JP".'
         )
     return part_of(data, *QUICK_IMAGES) if quick else data
 
 
 def part_of(data, train, validation):
-    """The data set with at most so many training and validation images, stratified; the test part stays whole."""
-    smaller = (
-        split[stratified_sample(split.labels, count, SPLIT_SEED)]
-        for split, count in ((data.train, train), (data.validation, validation))
-    )
-    train, validation = smaller
-    return dataclasses.replace(data, train=train, validation=validation)
+    """The data set with about so many training and validation images, stratified; the test part stays whole.
+
+    Every class keeps a training image. Of many classes all validation images of some are kept: it takes pairs.
+    """
+    chosen = stratified_sample(data.train.labels, train, SPLIT_SEED)
+    classes, firsts = np.unique(data.train.labels, return_index=True)
+    lacking = ~np.isin(classes, data.train.labels[chosen])
+    validation = data.validation[some_pairs(data.validation.labels, validation)]
+    return dataclasses.replace(data, train=data.train[np.union1d(chosen, firsts[lacking])], validation=validation)
 
 
 def make_dataset(name, train, test, class_names, validation):
@@ -231,8 +237,6 @@ def _of_parts(found, report):
     known, judged = np.unique(train.labels), np.unique(test.labels)
     if len(known) < 2:
         raise InputError(f"{name} train: needs images of two classes, to tell them apart. Received: {len(known)}")
-    if len(judged) in (0, 1, len(test)):
-        raise InputError(f"{name} test: needs two images of one class and one of another, or there is nothing to judge")
     names, in_all = np.array(found.class_names, object), len(known) == len(found.class_names)
     unseen = {}
     if not np.isin(judged, known).any():
@@ -241,11 +245,18 @@ def _of_parts(found, report):
         test = test[:0]
     elif not in_all:
         test = _known_only(f"{name} test", test, known, names, report)
+    if found.queries is not None and not unseen:
+        report(f"{name}: queries and gallery are judged as one test part: classes of theirs are trained on")
+    if not _has_pairs(unseen.get("unseen", test)):
+        raise InputError(f"{name} test: needs two images of one class and one of another, or there is nothing to judge")
     if len(empty := np.setdiff1d(np.arange(len(names)), np.union1d(known, judged))):
-        report(f"{name}: no images of {_listed(names[empty])}")
+        report(f"{name}: no images of {in_short(names[empty])}")
     if validation and not in_all:
         validation = _known_only(f"{name} validation", validation, known, names, report)
-    if not validation or len(np.unique(validation.labels)) in (1, len(validation)):
+    if validation and not _has_pairs(validation):
+        report(f"{name} validation: has no two images of one class and one of another; it is drawn from the others")
+        validation = None
+    if not validation:
         validation, train = _parted(train, for_validation(name, train.labels, found.validation))
     if not in_all:
         train, validation, test = (_of_classes(split, known) for split in (train, validation, test))
@@ -262,13 +273,14 @@ def _known_only(part, split, known, names, report):
     if not len(strangers):
         return split
     left_out = np.isin(split.labels, strangers)
-    shown = _listed(names[strangers])
+    shown = in_short(names[strangers])
     report(f"{part}: left out {left_out.sum():,} images of classes that have none to train on: {shown}")
     return split[np.flatnonzero(~left_out)]
 
 
-def _listed(names):
-    return ", ".join(names[:5]) + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+def _has_pairs(split):
+    """Whether there are two images of one class, and one of another."""
+    return len(np.unique(split.labels)) not in (0, 1, len(split))
 
 
 def _parted(split, numbers):
@@ -276,9 +288,9 @@ def _parted(split, numbers):
     return split[numbers], split[np.setdiff1d(np.arange(len(split)), numbers)]
 
 
-def _joined(*splits):
+def _joined(splits):
     images = [split.images for split in splits]
-    if all(isinstance(part, Rows) for part in images):
+    if all(isinstance(part, Rows) and part.array is images[0].array for part in images):
         joined = Rows(images[0].array, np.concatenate([part.numbers for part in images]))
     else:
         joined = np.concatenate(images)

@@ -5,7 +5,8 @@ import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
 IMAGES = 240  # Of a batch, if nothing is said of it.
-CLASSES = 10
+CLASSES = 10  # Of a batch; of more classes as many as it has room for,
+FEWEST_EACH = 4  # with so many images of each.
 
 
 class Batches:
@@ -96,8 +97,8 @@ def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
 
     Args:
         counts: Numbers of images of the classes.
-        balanced: Whether it has as many of each. Then a batch of some of the classes has more classes where most have
-            few images: repeats of them teach nothing.
+        balanced: Whether it has as many of each. Then it has more classes where there are more than ten, and of those
+            more still where most have few images: repeats of them teach nothing.
         classes_per_batch, per_class: What is asked for, or None.
 
     Raises:
@@ -115,6 +116,8 @@ def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
     if per_class is None:
         per_class = IMAGES // CLASSES
         if balanced and len(counts) > CLASSES:
+            # A classifier of 1,000 classes learns nothing from ten at a time.
+            per_class = max(FEWEST_EACH, IMAGES // len(counts))
             per_class = min(per_class, max(2, int(np.median(counts))))  # A pair is the least there can be.
     return min(max(1, IMAGES // per_class), len(counts)), per_class
 

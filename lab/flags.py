@@ -72,7 +72,7 @@ def _add_what(add):
         "--image-size",
         type=_size,
         metavar="SIZE",
-        help="scale the images of a path to this, as in 64 or 128x64, height first (64 if they differ in size)",
+        help="scale the images to this, as in 64 or 128x64, height first (64, if those of a path differ)",
     )
     add("--losses", nargs="+", default=list(DEFAULT_LOSSES), metavar="NAME",
         help=f"all, or any of those that --list names ({' '.join(DEFAULT_LOSSES)})")  # fmt: skip
@@ -114,9 +114,9 @@ def _add_how(add):
     add("--sampler", default=Settings.sampler, type=_one_of("sampler", SAMPLERS), metavar="NAME",
         help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
     add("--classes-per-batch", type=_between(int, 2, 10_000), metavar="N",
-        help="of the balanced sampler (10, or as many as give 240 images)")  # fmt: skip
+        help="of the balanced sampler (10; of more classes as many as give 240 images)")  # fmt: skip
     add("--per-class", type=_between(int, 1, 10_000), metavar="N",
-        help="images of each class in a balanced batch (24, or as many as most classes have)")  # fmt: skip
+        help="images of each class in a balanced batch (24; of more than ten classes fewer, of 60 on 4)")  # fmt: skip
     add("--augment", action="store_true", help="shift training images by up to 2 pixels")
     add("--learning-rate", type=_number(float, lambda value: value > 0, "a number above 0"),
         default=Settings.learning_rate, metavar="X", help=f"its peak ({Settings.learning_rate:g})")  # fmt: skip

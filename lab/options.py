@@ -121,7 +121,7 @@ def parse_options(arguments=None):
         _check_network(flags)
         _check_together(parser, flags)
         return _options(flags, shlex.join(["python", "main.py", *given]))
-    except InputError as error:
+    except (InputError, OSError) as error:  # Of a path that is too long, say.
         parser.error(str(error))
 
 
@@ -156,8 +156,6 @@ def _check_together(parser, flags):
         raise InputError("--unseen and --splits say which classes are held out: give them with --protocol open")
     if flags.sampler != "balanced" and (flags.classes_per_batch or flags.per_class):
         raise InputError(f"--sampler {flags.sampler}: --classes-per-batch and --per-class are of the balanced one")
-    if flags.image_size and flags.dataset in SOURCES:
-        raise InputError(f"--image-size is for images of your own: those of {flags.dataset} have the size they have")
     chosen = flags.losses != list(DEFAULT_LOSSES)
     if flags.sweep and (flags.tune or chosen):
         raise InputError("--sweep takes its one loss: give it no --losses and no --tune")
@@ -208,7 +206,9 @@ def _options(flags, command):
     with hidden_start_up_noise("Looking for a GPU ..."):
         precision, reason = choose_precision(flags.precision)
     same = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Settings) if hasattr(flags, f.name)}
-    same |= {"precision": precision, "image_size": flags.image_size and "x".join(map(str, flags.image_size))}
+    # That of a path shows in its content.
+    size = "x".join(map(str, flags.image_size)) if flags.image_size and flags.dataset in SOURCES else None
+    same |= {"precision": precision, "image_size": size}
     del same["dataset"], same["sweep"]
     runs_each = [
         {"seed": seed, "loss": loss, "sweep": next(iter(change), None)}

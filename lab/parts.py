@@ -3,11 +3,12 @@
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from lab.batches import stratified_sample
 from lab.errors import InputError
 from lab.rows import Rows
+from lab.sources.arrays import as_images
 
 SPLIT_SEED = 0  # The same images for every run, whatever its seed.
-CHANNELS = 1, 3, 4  # What can be drawn.
 MOST_FOR_VALIDATION = 5000
 
 
@@ -23,46 +24,28 @@ def checked_part(part, images, labels, num_classes):
     Raises:
         InputError: If they are not of that kind.
     """
-    images, labels = np.asanyarray(images), np.asarray(labels)
-    if images.ndim not in (3, 4) or images.size == 0:
-        raise InputError(f"{part}: images must be (n, height, width[, channels]). Received: {images.shape}")
-    if images.ndim == 4 and images.shape[3] not in CHANNELS:
-        raise InputError(f"{part}: an image has {CHANNELS} channels, the last axis. Received: {images.shape}")
+    images, labels = as_images(part, np.asanyarray(images)), np.asarray(labels)
     if labels.shape != images.shape[:1]:
         raise InputError(f"{part}: needs one label per image. Received: images {images.shape}, labels {labels.shape}")
-    if images.dtype != np.uint8 and not _are_pixels(images):
-        raise InputError(
-            f"{part}: pixels must be whole numbers in [0, 255]; images in [0, 1] want multiplying by 255. "
-            f"Received: {images.dtype} from {images.min()} to {images.max()}"
-        )
     if not np.issubdtype(labels.dtype, np.integer):
         raise InputError(f"{part}: labels must be integers. Received: {labels.dtype}")
     if labels.min() < 0 or labels.max() >= num_classes:
         raise InputError(f"{part}: labels must be in [0, {num_classes}). Received: {labels.min()} to {labels.max()}")
-    if images.ndim == 3:
-        images = images[..., None]
     on_disk = isinstance(images, np.memmap)
-    return Rows(images, np.arange(len(images))) if on_disk else images.astype(np.uint8), labels.astype(np.int32)
-
-
-def _are_pixels(images):
-    # A comparison with NaN is false.
-    return np.issubdtype(images.dtype, np.number) and bool(
-        ((images >= 0) & (images <= 255) & (images == np.round(images))).all()
-    )
+    return Rows(images, np.arange(len(images))) if on_disk else images, labels.astype(np.int32)
 
 
 def for_test(labels):
     """Sorted numbers of the images that become the test part: a fifth of each class, but two at least.
 
-    Of classes of three images it is two images of every fifth class: the test part needs pairs. Smaller classes have
-    none.
+    Of classes of three or four images it is two images of every fifth class: the test part needs pairs, and so does the
+    validation part. Smaller classes have none.
     """
     _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     rng = np.random.default_rng(SPLIT_SEED)
-    wanted = np.where(counts > 3, np.maximum(2, np.round(counts / 5)), 0).astype(int)
-    threes = np.flatnonzero(counts == 3)
-    wanted[rng.choice(threes, len(threes) // 5, replace=False)] = 2
+    wanted = np.where(counts > 4, np.maximum(2, np.round(counts / 5)), 0).astype(int)
+    small = np.flatnonzero((counts == 3) | (counts == 4))
+    wanted[rng.choice(small, len(small) // 5, replace=False)] = 2
     return _some_of_each(inverse, wanted, rng)
 
 
@@ -100,6 +83,15 @@ def for_validation(name, labels, count=None):
     by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
     firsts = np.searchsorted(labels[by_class], rng.choice(large, count // 2, replace=False))
     return np.sort(np.concatenate([by_class[firsts], by_class[firsts + 1]]))
+
+
+def some_pairs(labels, count):
+    """Sorted numbers of so many items, stratified; where that leaves less than two a class, all items of some."""
+    classes, inverse = np.unique(labels, return_inverse=True)
+    if count >= min(len(labels), 2 * len(classes)):
+        return stratified_sample(labels, count, SPLIT_SEED)
+    places = np.random.default_rng(SPLIT_SEED).permutation(len(classes))[inverse]
+    return np.sort(np.argsort(places, kind="stable")[:count])
 
 
 def _some_of_each(labels, wanted, rng):

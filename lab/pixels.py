@@ -4,15 +4,15 @@ import numpy as np
 from PIL import Image
 
 PIXELS = 32 * 32  # Of a larger image, means of blocks are the vector,
-VECTOR_BYTES = 1_000_000_000  # and where the vectors of a part would take more.
+VECTOR_BYTES = 600_000_000  # and where the vectors of a part would take more.
 IMAGES = 500  # Are made vectors at a time.
 
 
 def pixel_vectors(images, largest_part=0):
     """Images as vectors of numbers in `[0, 1]`, float32 `(n, rows * columns * channels)`.
 
-    Up to 32 x 32 the pixels themselves; of larger images, and where the vectors would take more than 1 GB, the means of
-    square blocks, the smallest that do.
+    Up to 32 x 32 the pixels themselves; of larger images, and where the vectors would take more than 600 MB, the means
+    of square blocks, the smallest that do.
 
     Args:
         images: uint8 `(n, height, width, channels)`; they may be read when they are asked for.

@@ -98,7 +98,7 @@ class Run:
         numbers, settings = range(len(self.class_names)), self.settings
         last = (settings.split or 0) + 1
         unseen = self.protocol.splits(settings.dataset, len(numbers), settings.unseen, last)[settings.split]
-        return *(number for number in numbers if number not in set(unseen)), *sorted(unseen)
+        return *np.setdiff1d(numbers, unseen).tolist(), *sorted(unseen)
 
     @property
     def classifier(self):

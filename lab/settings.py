@@ -16,9 +16,9 @@ _OF_PIXELS = (
 class Settings:
     """Everything a run's result depends on, as plain values.
 
-    `content` is the hash of the images of a data set that has no name of its own, `unseen` the share of the classes
-    that a split holds out where none is committed, `sweep` the override that differs between runs. A new field needs
-    the default that makes it what all runs before it did.
+    `content` is the hash of the images of a data set that has no name of its own, `image_size` what those of one with a
+    name are scaled to, `unseen` the share of the classes that a split holds out where none is committed, `sweep` the
+    override that differs between runs. A new field needs the default that makes it what all runs before it did.
     """
 
     dataset: str

@@ -4,13 +4,12 @@ import dataclasses
 import pathlib
 
 from lab.batches import Batches
+from lab.checks import check
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
 from lab.run_folder import RunFolder
-from losses import LOSSES
-from models import build_embedder
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,9 +85,7 @@ def plan(options, data, log):
     """
     splits = {split: data.hold_out(classes) for split, classes in options.held_out(data).items()}
     study = Study(options.path, options.settings(data), splits, done=[])
-    _check_losses(study)
-    _check_network(study)
-    _check_batches(study)
+    check(study.settings, splits)
     _check_perplexity(study)
     make_folder(options.path)
     done = [s for s in study.settings if study.folder(s).is_done(s, options.overwrite)]
@@ -101,34 +98,6 @@ def plan(options, data, log):
         if settings in done:
             log.skip(settings, study.folder(settings))
     return dataclasses.replace(study, done=done)
-
-
-def _check_losses(study):
-    """Builds every loss once, so that a bad argument is found before anything is trained."""
-    for settings in {s.name: s for s in study.settings}.values():
-        num_classes = study.splits[settings.split].num_classes
-        try:
-            LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides)
-        except ValueError as error:
-            if not settings.overrides:  # A fault of ours: the defaults are no input.
-                raise
-            raise InputError(f"{settings.name}: {error}") from error
-
-
-def _check_network(study):
-    """Builds the network once: an image may be too small for it, its weights may be out of reach."""
-    settings = study.settings[0]
-    try:
-        build_embedder(settings, study.splits[settings.split].image_shape)
-    except ValueError as error:
-        raise InputError(f"--model {settings.model}: {error}") from error
-
-
-def _check_batches(study):
-    try:
-        study.batches  # noqa: B018
-    except ValueError as error:
-        raise InputError(str(error)) from error
 
 
 def _check_perplexity(study):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.model_selection import ParameterGrid
 
 from lab.batches import Batches
+from lab.checks import check
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.files import make_folder, save_json
@@ -80,6 +81,7 @@ def tune(options, data, log):
     """
     (settings,) = options.settings(data)
     path = options.path / settings.loss
+    check([settings], {settings.split: data})
     drawn = draw_trials(settings.loss, options.trials, data.num_classes, settings.embedding_dim)
     trials = {
         RunFolder(path / f"trial-{number}"): dataclasses.replace(settings, overrides=overrides)

@@ -320,14 +320,15 @@ def load(monkeypatch):
 
 @pytest.mark.parametrize("on_disk", [False, True])
 def test_a_source_of_one_level_is_parted_by_class_whether_or_not_it_is_in_memory(load, tmp_path, on_disk):
-    own = load(one_level(100, 20, 4, 3, 3, 3, 3, 3, 2, 1, on_disk=tmp_path / "images.npy" if on_disk else None))
+    sizes = 100, 20, 5, 4, 3, 3, 3, 3, 2, 1
+    own = load(one_level(*sizes, on_disk=tmp_path / "images.npy" if on_disk else None))
     assert counts_of(own.test.labels)[:3] == [20, 4, 2]
-    assert sorted(counts_of(np.append(own.test.labels, 9))[3:8]) == [0, 0, 0, 0, 2]  # Every fifth of those of three.
+    assert sorted(counts_of(np.append(own.test.labels, 9))[3:8]) == [0, 0, 0, 0, 2]  # Every fifth of three or four.
     assert not {8, 9} & set(own.test.labels)
     assert isinstance(own.train.images, np.ndarray) != on_disk
     parts = own.parts.values()
-    assert sorted(np.concatenate([numbers_of(part.images[:]) for part in parts])) == list(range(142))
-    labels = mixed_labels(100, 20, 4, 3, 3, 3, 3, 3, 2, 1)
+    assert sorted(np.concatenate([numbers_of(part.images[:]) for part in parts])) == list(range(144))
+    labels = mixed_labels(*sizes)
     for part in parts:
         np.testing.assert_array_equal(labels[numbers_of(part.images[:])], part.labels)
     assert len(own.validation) == 16  # Two of each class that has two, as a twelfth of all would be fewer.
@@ -347,6 +348,57 @@ def test_a_data_set_knows_where_it_was_read_from(load, tmp_path, monkeypatch):
     assert load_dataset("digits").source == "digits"
     monkeypatch.chdir(tmp_path)
     assert load(one_level(30, 30)).source == str(tmp_path / "own")
+
+
+@pytest.mark.parametrize("on_disk", [False, True])
+def test_so_are_those_of_a_validation_part_that_the_source_has(load, tmp_path, on_disk):
+    images, labels = numbered_images(160), mixed_labels(40, 40, 40, 40)
+    parts = {"train": images[:100], "validation": images[100:]}
+    if on_disk:
+        for part, array in parts.items():
+            np.save(tmp_path / part, array)
+            parts[part] = np.load(tmp_path / f"{part}.npy", mmap_mode="r")
+    by_part = {"train": (parts["train"], labels[:100]), "validation": (parts["validation"], labels[100:])}
+    own = load(Found("own", tuple("abcd"), by_part, content="abc")).hold_out([1, 2])
+    expected = [number for number, label in enumerate(labels) if label in (1, 2)]
+    assert sorted(numbers_of(own.unseen.images[:])) == expected
+    np.testing.assert_array_equal(labels[numbers_of(own.unseen.images[:])], own.unseen.labels + 1)
+
+
+def test_classes_to_hold_out_that_leave_no_pairs_are_refused_before_anything_is_trained(load):
+    own = load(one_level(8, 8, 8, 8, 8, 8))
+    seen = own.validation[np.flatnonzero(own.validation.labels == own.validation.labels[0])]
+    lacking = dataclasses.replace(own, validation=seen)  # Of one class.
+    with pytest.raises(InputError, match=r"own: with 2 of 6 classes held out.*--unseen"):
+        lacking.hold_out([0, 1] if own.validation.labels[0] > 1 else [4, 5])
+
+
+def test_what_is_left_of_the_test_part_has_to_have_pairs(arrays):
+    train = numbered_images(120), mixed_labels(60, 60)
+    for labels in ([0, 2, 2], [0, 0, 2, 3], [0, 1, 2, 2]):
+        toy = {"train": train, "test": (numbered_images(len(labels)), np.array(labels)), "class_names": "abcd"}
+        with pytest.raises(InputError, match=r"^toy test: needs two images of one class and one of another"):
+            make_dataset(**arrays | toy)
+
+
+def test_a_first_look_at_many_classes_trains_on_all_and_validates_by_pairs():
+    labels = np.repeat(np.arange(400), 3)
+    images = numbered_images(1200)
+    data = make_dataset("many", (images, labels), (images[:30], labels[:30]), list(map(str, range(400))), 400)
+    part = part_of(data, 500, 100)
+    assert set(part.train.labels) == set(range(400))
+    assert len(part.train) >= 400
+    assert set(np.unique(part.validation.labels, return_counts=True)[1]) == {2}
+    assert len(part.validation) == 100
+
+
+def test_what_is_not_used_of_a_source_is_said(load, capsys):
+    images, labels = numbered_images(120), mixed_labels(40, 40, 40)
+    parts = {"train": (images, labels), "validation": (images[:1], labels[:1]), "test": (images[:9], labels[:9])}
+    load(Found("own", tuple("abc"), parts, queries=np.arange(9) % 3 == 0, content="abc"))
+    told = capsys.readouterr().out
+    assert "own: queries and gallery are judged as one test part" in told
+    assert "own validation: has no two images of one class" in told
 
 
 def test_a_validation_part_of_the_source_is_taken(load):

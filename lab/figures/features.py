@@ -11,6 +11,7 @@ from .style import (
     INK,
     MUTED,
     REST,
+    as_hex,
     class_colors,
     colors_of,
     grid_shape,
@@ -45,7 +46,7 @@ def draw_features(
             `class_colors`.
     """
     points, labels = np.asarray(points), np.asarray(labels)
-    colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
+    colors = as_hex(class_colors(len(class_names)) if colors is None else colors)
     half = half or 1.1 * np.abs(points).max() or 1
     axes.axhline(0, color="#e6e6e6", linewidth=0.8, zorder=0)
     axes.axvline(0, color="#e6e6e6", linewidth=0.8, zorder=0)

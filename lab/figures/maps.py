@@ -7,7 +7,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .names import MANY, WIDEST, name_classes, shown_name
-from .style import DPI, INK, MUTED, REST, class_colors, classes_tested, colors_of, grid_shape, page, panels, rest_note
+from .style import (
+    DPI,
+    INK,
+    MUTED,
+    REST,
+    as_hex,
+    class_colors,
+    classes_tested,
+    colors_of,
+    grid_shape,
+    page,
+    panels,
+    rest_note,
+)
 
 HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
@@ -36,7 +49,7 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
         colors: One colour per class; those in `REST` are not named. If None, those of `class_colors`.
     """
     coordinates, labels = np.asarray(coordinates), np.asarray(labels)
-    colors = np.asarray(class_colors(len(class_names)) if colors is None else colors)
+    colors = as_hex(class_colors(len(class_names)) if colors is None else colors)
     mistakes = np.zeros(len(labels), bool) if mistakes is None else np.asarray(mistakes, bool)
     rest = colors[labels] == REST
     # What is not told apart lies behind, and is small.

@@ -43,6 +43,11 @@ def some_colors(num_classes, colored):
     return colors
 
 
+def as_hex(colors):
+    """Colours of any form that matplotlib knows as texts `(n,)`, which can be compared."""
+    return np.array([to_hex(color) for color in colors])
+
+
 def colors_of(run):
     """The colours of the classes that a `Run` shows: a class has the same one in every protocol and split.
 

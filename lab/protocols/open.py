@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 
 from evaluation.open_set import open_set
-from evaluation.vectors import l2_normalize, squared_distances
+from evaluation.vectors import l2_normalize, row_blocks, squared_distances
 from lab.errors import InputError
 
 from .protocol import Judgement, Protocol, accuracies, predicted
@@ -79,19 +79,21 @@ def judge(data, embeddings, logits):
 def _recognition(data, embeddings, means, logits):
     """Open-set scores by every rule there is: distance to the nearest class mean, and the largest logit."""
     parts = ("validation", "test", "unseen")
-    distances = {part: squared_distances(l2_normalize(embeddings[part]), means) for part in parts}
-    rules = {"center_distance": {part: -found for part, found in distances.items()}}
+    rules = {"center_distance": {part: _by_distance(l2_normalize(embeddings[part]), means) for part in parts}}
     if logits is not None:
-        rules["max_logit"] = logits
+        rules["max_logit"] = {part: (logits[part].max(axis=1), logits[part].argmax(axis=1)) for part in parts}
     return {
         rule: open_set(
-            found["test"].max(axis=1),
-            found["test"].argmax(axis=1) == data.test.labels,
-            found["unseen"].max(axis=1),
-            found["validation"].max(axis=1),
+            found["test"][0], found["test"][1] == data.test.labels, found["unseen"][0], found["validation"][0]
         )
         for rule, found in rules.items()
     }
+
+
+def _by_distance(points, means):
+    """The negated squared distance `(n,)` of each point to the nearest class mean, and the number of that class."""
+    blocks = (-squared_distances(points[rows], means) for rows in row_blocks(len(points), len(means)))
+    return [np.concatenate(found) for found in zip(*((b.max(axis=1), b.argmax(axis=1)) for b in blocks), strict=True)]
 
 
 OPEN = Protocol(

@@ -45,7 +45,7 @@ class Protocol:
         method: How it measures, for the summary; `{how}` stands for what every protocol does alike.
         plan: What is said of it beforehand, with `{unseen}` classes kept back and `{splits}`; or nothing.
         in_title, in_path: What a title and the name of a folder say of it.
-        tunable: Whether its validation images are of the classes that are judged.
+        tunable: Whether `--tune` may judge by its validation images, which are of the classes trained on.
         known: What the test images of the classes trained on are called.
         judged: What a title says of the images that are told apart.
         map_note: What a map says of classes never seen.
@@ -134,7 +134,9 @@ def validated(data, embeddings, means, pairs):
 
     It has `thresholds` of the distance of a pair, and by `recognition` the distance to a class mean that is too far.
     """
-    points = {part: (l2_normalize(embeddings[part]), split.labels) for part, split in data.parts.items()}
+    points = {
+        part: (l2_normalize(embeddings[part]), split.labels) for part, split in data.parts.items() if part != "train"
+    }
     unknown, _ = points.get("unseen", (None, None))
     return {
         "thresholds": thresholds(all_pairs(*points["validation"]), pairs),

@@ -15,7 +15,7 @@ from .listing import in_short
 from .scaling import own_size, scaled
 
 KEYS = {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")}
-CHANNELS = 1, 3, 4
+CHANNELS = 1, 3, 4  # What can be drawn.
 
 
 def read_npz(file):
@@ -107,18 +107,17 @@ def as_images(part, images):
             f"Received: {images.shape}"
         )
     if images.dtype != np.uint8 and not _are_pixels(images):
+        values = f" from {images.min()} to {images.max()}" if images.dtype.kind in "uif" else ""
         raise InputError(
             f"{part}: pixels must be whole numbers in [0, 255]; images in [0, 1] want multiplying by 255. "
-            f"Received: {images.dtype} from {images.min()} to {images.max()}"
+            f"Received: {images.dtype}{values}"
         )
-    return images.astype(np.uint8, copy=False)
+    return images if images.dtype == np.uint8 else np.asarray(images).astype(np.uint8)  # In memory: of no file now.
 
 
 def _are_pixels(images):
     # A comparison with NaN is false.
-    return np.issubdtype(images.dtype, np.number) and bool(
-        ((images >= 0) & (images <= 255) & (images == np.round(images))).all()
-    )
+    return images.dtype.kind in "iuf" and bool(((images >= 0) & (images <= 255) & (images == np.round(images))).all())
 
 
 def _as_labels(part, labels, count):

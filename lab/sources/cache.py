@@ -17,7 +17,7 @@ from lab.files import read_json, save_json
 
 from .found import Found
 
-VERSION = 1  # Of how images are read and kept: what another version kept is not used.
+VERSION = 2  # Of how images are read and kept: what another version kept is not used.
 
 
 def datasets_folder():
@@ -153,8 +153,8 @@ def _remove_leftovers(folder):
             os.kill(int(path.name.removeprefix(prefix).split("-")[0]), 0)
         except ProcessLookupError:
             shutil.rmtree(path, ignore_errors=True)
-        except OSError:
-            pass  # It is somebody else's, and alive.
+        except (OSError, ValueError):
+            pass  # It is somebody else's, and alive; or another machine's whose name begins like this one's.
 
 
 def _write(folder, found, notes):

@@ -146,12 +146,16 @@ def test_many_small_classes_come_without_repeats_and_all_in_an_epoch():
     assert len(np.unique(numbers)) == 1200
 
 
-def test_most_classes_say_how_many_images_of_a_class_a_batch_has():
+def test_a_batch_of_more_than_ten_classes_has_as_many_of_them_as_it_has_room_for():
     for counts, shape in (
-        ((5,) * 30, (30, 5)),  # All classes there are.
-        ((1, 2) * 200, (120, 2)),  # A pair, even if most had one image.
-        ((2, 9, 9) * 20, (26, 9)),
-        ((2, 300, 300) * 4, (10, 24)),
+        ((100,) * 10, (10, 24)),
+        ((100,) * 15, (15, 16)),
+        ((100,) * 47, (47, 5)),
+        ((100,) * 200, (60, 4)),  # Four of each at least,
+        ((3,) * 100, (80, 3)),  # unless most have fewer:
+        ((1, 2) * 200, (120, 2)),  # a pair, even if most had one image.
+        ((2, 9, 9) * 20, (60, 4)),
+        ((2, 300, 300) * 4, (12, 20)),
         ((2,) * 10, (10, 24)),  # No more classes to take.
     ):
         _, found = np.unique(Batches(split_of(*counts), 0)[0][1], return_counts=True)

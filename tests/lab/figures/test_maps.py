@@ -335,3 +335,14 @@ def test_where_most_classes_are_grey_a_name_stands_above_the_few_points_of_its_c
     assert names.keys() == set("bcd" if rest else "abcd")
     assert (names["b"] > 0.01, names["c"] > 1.01) == (rest, rest)  # `c` and `d` are at the upper edge, within it.
     assert max(names.values()) < axes.get_ylim()[1]
+
+
+def test_colors_may_be_any_that_matplotlib_knows():
+    points, labels = np.random.default_rng(0).normal(size=(30, 2)), np.arange(30) % 3
+    drawn = []
+    for colors in (("#ff0000", "#00ff00", "#0000ff"), [(1, 0, 0), (0, 1, 0), (0, 0, 1)], np.eye(3)):
+        axes = Figure().add_subplot()
+        draw_tsne(axes, points, labels, "abc", colors=colors)
+        drawn.append(axes.collections[0].get_facecolors())
+    np.testing.assert_array_equal(drawn[0], drawn[1])
+    np.testing.assert_array_equal(drawn[0], drawn[2])
