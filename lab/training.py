@@ -5,6 +5,7 @@ import time
 import keras
 
 from lab.batches import Batches, pipeline
+from lab.optimizer import AdamW
 from lab.run import Training
 from models import start_averages
 
@@ -69,6 +70,6 @@ def _optimizer(settings, steps_per_epoch):
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    optimizer = AdamW(schedule, weight_decay=WEIGHT_DECAY)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha", "centers"])
     return optimizer
