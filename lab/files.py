@@ -5,23 +5,86 @@ import csv
 import io
 import json
 import os
+import re
+import socket
 import tempfile
+import time
+import uuid
 
 import numpy as np
 
 from lab.errors import InputError
 
+# What a process that was killed leaves; an older version's has neither host nor random part.
+LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<host>[0-9a-f]+)-)?(?P<process>\d+)-")
+DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
+
 
 @contextlib.contextmanager
 def whole_file(path):
-    """Gives a temporary path to write to, which takes the place of `path` only if all went well."""
+    """Gives a temporary path to write to, which takes the place of `path` only if all went well.
+
+    Raises:
+        OSError: If the system refuses; it names `path`.
+    """
     # TensorBoard reads whatever has "tfevents" in its name.
-    temporary = path.with_name(f".partial-{os.getpid()}-{path.name.replace('tfevents', '')}")
+    own = f".partial-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-"
+    temporary = path.with_name(own + path.name.replace("tfevents", ""))
     try:
-        yield temporary
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # What went wrong before matters more.
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def naming(path):
+    """Has errors of the system name the file that is written, not none or one that is only for the time being."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def remove_leftovers(folder):
+    """Removes the files that processes which are dead by now left half written in a folder."""
+    for path in folder.glob(".partial-*"):
+        if is_leftover(path):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def is_leftover(path):
+    """Whether a process of ours made a file for the time being, and is dead: on another host, after a day."""
+    made_by = LEFTOVER.match(path.name)
+    if made_by is None:
+        return False
+    if made_by["host"] in (None, _host()) and not _is_alive(int(made_by["process"])):
+        return True
+    try:
+        return time.time() - path.lstat().st_mtime > DAY
+    except OSError:
+        return False
+
+
+def _host():
+    """This host, in letters and digits that a file name may have."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname()).hex[:8]
+
+
+def _is_alive(process):
+    if os.name == "nt":  # There, the signal would end it.
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:  # It is another user's.
+        return True
+    return True
 
 
 def make_folder(path, flag="--runs"):
@@ -77,7 +140,10 @@ def save_table(path, rows, columns):
 def read_json(path):
     """The JSON object in a file; empty if there is none, or the file is damaged."""
     try:
+        if not path.is_file():  # A pipe would never end.
+            return {}
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        json.dumps(content, ensure_ascii=False).encode()  # Half a pair of surrogates could not be written again.
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -244,23 +244,26 @@ def _ended(path):
             left_out["no loss has that name"].append(inside)
             continue
         for folder in map(RunFolder, sorted(_folders(inside), key=_numbers)):
-            if folder.name.startswith("trial "):
+            if folder.is_trial:
                 continue
-            run = folder.load()
-            settings = run.settings if run else folder.settings()
+            settings = folder.settings()
             if settings is None:
                 left_out["no config.json of a run of this version"].append(folder.path)
             elif folder.path != path / settings.folder:
                 left_out["config.json is of another run"].append(folder.path)
-            elif run is None:
-                left_out[DAMAGED].append(folder.path)
-            else:
+            elif run := folder.load():
                 ended[folder] = run
+            else:
+                left_out[DAMAGED].append(folder.path)
     return ended, left_out
 
 
 def _folders(path):
-    return [inside for inside in path.iterdir() if inside.is_dir() and not inside.name.startswith(".")]
+    """The folders in a folder; none in one that cannot be read, which is that of no run then."""
+    try:
+        return [inside for inside in path.iterdir() if inside.is_dir() and not inside.name.startswith(".")]
+    except PermissionError:
+        return []
 
 
 def _rank(key):

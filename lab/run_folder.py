@@ -1,20 +1,38 @@
 """What a run leaves on disk, and how a later command knows what it finds there."""
 
+import contextlib
 import dataclasses
 import functools
 import os
 import pathlib
 import shutil
-import zipfile
 
+from lab.damage import check_arrays, check_kinds, check_run
 from lab.errors import InputError
-from lab.files import read_json, save_arrays, save_bytes, save_json, save_table, whole_file
+from lab.files import (
+    is_leftover,
+    read_json,
+    remove_leftovers,
+    save_arrays,
+    save_bytes,
+    save_json,
+    save_table,
+    whole_file,
+)
 from lab.machine import environment
 from lab.maps import INDICES
+from lab.protocols import PROTOCOLS
 from lab.run import Run, StoredArrays
-from lab.settings import Settings, as_given
+from lab.settings import PIXELS, Settings, as_given
 from losses import LOSSES
 from models import portable
+
+# What a run leaves, beside its `config.json`.
+OURS = (
+    *("metrics.json", "history.csv", "embeddings.npz", "training.npz", "embedder.keras", "weights.weights.h5"),
+    *("tsne_*.csv", "tsne_*.png", "features*.png", "distances.png", "roc.png", "neighbors*.png", "confusion.png"),
+    *("mistakes.png", "training.gif", "*tfevents*", "projector*"),
+)
 
 
 class ConflictError(InputError):
@@ -32,34 +50,45 @@ class RunFolder:
         """Its seed, and its split or trial, in words."""
         return self.path.name.replace("-", " ")
 
+    @property
+    def is_trial(self):
+        """Whether it is of a search for arguments: nothing but its best epoch is kept."""
+        return self.path.name.startswith("trial-")
+
     def settings(self):
         """Reads the `Settings` the run was started with; None without a `config.json` of a run."""
         try:
-            return Settings.from_dict(read_json(self.path / "config.json")["settings"])
+            settings = Settings.from_dict(read_json(self.path / "config.json")["settings"])
+            check_kinds(settings)
         except (KeyError, ValueError):
             return None
+        return settings if settings.protocol in PROTOCOLS and settings.loss in (PIXELS, *LOSSES) else None
 
     def metrics(self):
-        """Reads `metrics.json`; None for a run that did not end, or whose files were damaged since."""
+        """Reads `metrics.json`; None for a run that did not end."""
         metrics = read_json(self.path / "metrics.json")
-        if metrics.get("status") == "finished" and not zipfile.is_zipfile(self.path / "embeddings.npz"):
-            return None
-        return metrics if "status" in metrics else None
+        return metrics if metrics.get("status") in ("finished", "failed", "tuned") else None
 
     def load(self):
-        """Reads the `Run`, its arrays when they are asked for; None if its files do not say all that is compared."""
+        """Reads the `Run`, its arrays when they are asked for; None if it did not end, or its files are damaged."""
         return _load(
             self, tuple(_stamp(self.path / name) for name in ("config.json", "metrics.json", "embeddings.npz"))
         )
 
+    def is_damaged(self):
+        """Whether a run ended here whose files do not say any more all that is compared."""
+        metrics = self.metrics()
+        if metrics is None:
+            return False
+        return not _is_trial(metrics) if self.is_trial else self.load() is None
+
     def is_done(self, settings, overwrite):
-        """Whether a run with these settings ended here, well or badly, and is to be kept.
+        """Whether a run with these settings ended here, well or badly, is whole, and is to be kept.
 
         Raises:
             ConflictError: If something else is here that is not to be replaced.
         """
-        readable = self.path.is_dir() and os.access(self.path, os.R_OK)
-        if not self.path.exists() or (readable and not any(self.path.iterdir())):
+        if not self._is_there():
             return False
         found, kept = self.settings(), read_json(self.path / "config.json").get("settings")
         if not isinstance(kept, dict):
@@ -67,7 +96,7 @@ class RunFolder:
                 f"{self.path} is not the folder of a run: it has no readable config.json. "
                 "Move it away, or choose another place with --runs."
             )
-        if overwrite or (found and self.metrics() is None):
+        if overwrite:
             return False
         if found is None:
             raise ConflictError(
@@ -79,7 +108,29 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(_differences(found, settings))}). "
                 "Keep it and choose another place with --runs, or replace it with --overwrite."
             )
-        return True
+        return self.metrics() is not None and not self.is_damaged()
+
+    def _is_there(self):
+        """Whether anything lies where the run is to be.
+
+        Raises:
+            ConflictError: If it, or what it is to lie in, is no folder.
+        """
+        for path in (self.path.parent, self.path):
+            if not os.path.lexists(path):
+                return False
+            if not path.is_dir():
+                what = "a link to nothing" if path.is_symlink() and not path.exists() else "a file"
+                raise ConflictError(
+                    f"{path} is {what}, where the folder of a run is to be. "
+                    "Move it away, or choose another place with --runs."
+                )
+        try:
+            return any(self.path.iterdir())
+        except PermissionError as error:
+            raise ConflictError(
+                f"cannot read {self.path} ({error.strerror}). Choose another place with --runs."
+            ) from None
 
     def start(self, settings, command, source=None):
         """Empties the folder and writes `config.json`; `source` is the name or the path of the data set."""
@@ -115,6 +166,13 @@ class RunFolder:
         save_json(self.path / "metrics.json", run.to_metrics())
 
 
+def _is_trial(metrics):
+    """Whether a `metrics.json` says what a search for arguments asks of it."""
+    kinds = {"loss": str, "overrides": dict}
+    kinds |= {"failure": str} if metrics["status"] == "failed" else {"validation_map_at_r": int | float}
+    return all(isinstance(metrics.get(name), kind) for name, kind in kinds.items())
+
+
 def _differences(found, settings):
     """What differs between the `Settings` found and those wanted, in the words of the command line."""
     different = found.differences(settings)
@@ -146,6 +204,17 @@ def _unknown(kept):
     return f" ({'; '.join(unknown)})" if unknown else ""
 
 
+def clean(path):
+    """Removes from the folder of a data set what processes that are dead by now left half done; what is ours alone."""
+    for folder in (path, *path.glob("*/"), *path.glob("*/*/")):
+        remove_leftovers(folder)
+    for old in filter(is_leftover, path.glob("*/.old-*/")):
+        for file in (file for pattern in ("config.json", *OURS) for file in old.glob(pattern)):
+            file.unlink()
+        with contextlib.suppress(OSError):  # Something of the user's is in it.
+            old.rmdir()
+
+
 def _stamp(path):
     try:
         stat = path.stat()
@@ -160,10 +229,15 @@ def _load(folder, stamps):
     settings, metrics = folder.settings(), folder.metrics()
     if settings is None or metrics is None:
         return None
+    arrays = folder.path / "embeddings.npz"
     try:
-        return Run.from_metrics(settings, metrics, StoredArrays(folder.path / "embeddings.npz"))
-    except (KeyError, TypeError, ValueError):
-        return None
+        run = Run.from_metrics(settings, metrics, StoredArrays(arrays))
+        check_run(run)
+        if not run.failure:
+            check_arrays(arrays, run)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
+        return None  # Whatever is missing, or of another kind.
+    return run
 
 
 def _save_map(path, run, name):

@@ -9,7 +9,7 @@ from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
-from lab.run_folder import RunFolder
+from lab.run_folder import RunFolder, clean
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,15 +88,17 @@ def plan(options, data, log):
     check(study.settings, splits)
     _check_perplexity(study)
     make_folder(options.path)
-    done = [s for s in study.settings if study.folder(s).is_done(s, options.overwrite)]
-    for settings, folder in map(study.baseline, splits):
-        if folder.is_done(settings, options.overwrite) and folder.load():
-            done.append(settings)
+    asked = [*study.settings, *(settings for settings, _ in map(study.baseline, splits))]
+    done = [s for s in asked if study.folder(s).is_done(s, options.overwrite)]
+    clean(options.path)
     first = splits[study.settings[0].split]
     log.terminal.plan(first, study.settings, options.precision_reason, options.path)
     for settings in study.settings:
         if settings in done:
             log.skip(settings, study.folder(settings))
+    for settings in asked:
+        if settings not in done and not options.overwrite and study.folder(settings).is_damaged():
+            log.say(f"{settings.title} is done again: what it left in {study.folder(settings).path} is damaged")
     return dataclasses.replace(study, done=done)
 
 

@@ -2,12 +2,14 @@
 
 import csv
 import dataclasses
+import errno
 import importlib
 import json
 import os
 import platform
 import re
 import subprocess
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,10 +22,10 @@ from support.runs import ARRAYS, make_run
 from lab import machine
 from lab.errors import InputError
 from lab.figures.style import as_png
-from lab.files import read_json, save_arrays, save_bytes, save_json, save_table, whole_file
+from lab.files import is_leftover, read_json, save_arrays, save_bytes, save_json, save_table, whole_file
 from lab.machine import environment
 from lab.run import StoredArrays
-from lab.run_folder import ConflictError, RunFolder
+from lab.run_folder import ConflictError, RunFolder, clean
 from lab.settings import Settings
 from visualize import Picture
 
@@ -133,8 +135,7 @@ def folder(tmp_path):
 @pytest.fixture
 def finished(folder):
     folder.start(SETTINGS, COMMAND)
-    save_arrays(folder.path / "embeddings.npz", {"class_means": np.zeros(3)})
-    save_json(folder.path / "metrics.json", {"status": "finished"})
+    folder.save(dataclasses.replace(make_run("center"), settings=SETTINGS))
     return folder
 
 
@@ -153,16 +154,36 @@ def test_an_empty_folder_is_not_done(folder):
     assert not folder.is_done(SETTINGS, overwrite=False)
 
 
-def test_an_unfinished_run_is_not_done_whatever_its_settings(folder):
+def test_an_unfinished_run_is_not_done_and_one_of_other_settings_is_kept(folder):
     folder.start(SETTINGS, COMMAND)
     assert not folder.is_done(SETTINGS, overwrite=False)
-    assert not folder.is_done(changed(seed=1), overwrite=False)
+    assert not folder.is_done(changed(seed=1), overwrite=True)
+    with pytest.raises(ConflictError, match=r"holds a run with other settings \(seed 0, now 1\)"):
+        folder.is_done(changed(seed=1), overwrite=False)
 
 
-@pytest.mark.parametrize("status", ["finished", "failed", "tuned"])
-def test_a_run_that_ended_with_the_same_settings_is_done(finished, status):
-    save_json(finished.path / "metrics.json", {"status": status})
+def test_a_run_that_ended_well_or_badly_with_the_same_settings_is_done(finished):
     assert finished.is_done(SETTINGS, overwrite=False) is True
+    failed = dataclasses.replace(make_run("center", failure="diverged"), settings=SETTINGS)
+    save_json(finished.path / "metrics.json", failed.to_metrics())
+    assert finished.is_done(SETTINGS, overwrite=False) is True
+
+
+@pytest.mark.parametrize(
+    ("metrics", "done"),
+    [
+        ({"status": "tuned", "failure": None, "validation_map_at_r": 0.5}, True),
+        ({"status": "failed", "failure": "diverged"}, True),
+        ({"status": "tuned", "failure": None, "validation_map_at_r": "much"}, False),
+        ({"status": "failed", "failure": None}, False),
+        ({"status": "lost"}, False),
+    ],
+)
+def test_a_trial_that_ended_is_done_if_it_says_what_is_asked_of_it(tmp_path, metrics, done):
+    trial = RunFolder(tmp_path / "center" / "trial-3")
+    trial.start(SETTINGS, COMMAND)
+    save_json(trial.path / "metrics.json", {"loss": "center", "overrides": {}} | metrics)
+    assert trial.is_done(SETTINGS, overwrite=False) is done
 
 
 def test_a_conflict_is_bad_input():
@@ -247,7 +268,7 @@ def test_a_foreign_folder_is_refused_with_the_way_out(folder):
 def test_overwriting_is_never_done(finished):
     assert not finished.is_done(SETTINGS, overwrite=True)
     assert not finished.is_done(changed(seed=1), overwrite=True)
-    assert names(finished.path) == ["config.json", "embeddings.npz", "metrics.json"]  # Asking deletes nothing.
+    assert {"config.json", "embeddings.npz", "metrics.json"} <= {*names(finished.path)}  # Asking deletes nothing.
 
 
 every_damage = pytest.mark.parametrize("content", [b"", b'{"settings": {"loss"', b"\xff\xfe", b"[]", b"{}"])
@@ -270,14 +291,14 @@ def test_a_damaged_config_makes_a_folder_foreign(finished, content):
 
 def test_a_folder_gives_back_settings_and_metrics(finished):
     assert finished.settings() == SETTINGS
-    assert finished.metrics() == {"status": "finished"}
+    assert finished.metrics()["status"] == "finished"
 
 
 @pytest.mark.parametrize("damage", [lambda path: path.unlink(), lambda path: path.write_bytes(b"PK")])
 def test_a_finished_run_without_its_arrays_is_to_be_done_again(finished, damage):
     damage(finished.path / "embeddings.npz")
-    assert finished.metrics() is None
     assert finished.load() is None
+    assert finished.is_damaged()
     assert not finished.is_done(SETTINGS, overwrite=False)
 
 
@@ -399,3 +420,90 @@ def test_environment_outside_a_repository_or_without_git_has_no_commit(repositor
     assert environment()["git_commit"] is None
     monkeypatch.setenv("PATH", "")
     assert environment()["git_commit"] is None
+
+
+@pytest.mark.parametrize("place", ["center", "center/seed-0"])
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_file_or_a_link_to_nothing_where_a_folder_is_to_be_is_refused_and_stays(tmp_path, place, overwrite):
+    folder, path = RunFolder(tmp_path / "center" / "seed-0"), tmp_path / place
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("mine")
+    with pytest.raises(ConflictError, match=rf"^{re.escape(str(path))} is a file, where the folder of a run is to be"):
+        folder.is_done(SETTINGS, overwrite)
+    assert path.read_text() == "mine"
+    path.unlink()
+    path.symlink_to(tmp_path / "gone")
+    with pytest.raises(ConflictError, match=r"is a link to nothing, where .* Move it away"):
+        folder.is_done(SETTINGS, overwrite)
+    assert path.is_symlink()
+
+
+def test_a_folder_elsewhere_that_a_link_leads_to_is_the_folder_of_the_run(finished):
+    path = finished.path.rename(finished.path.with_name("elsewhere"))
+    finished.path.symlink_to(path)
+    assert finished.is_done(SETTINGS, overwrite=False)
+
+
+@pytest.fixture
+def dead():
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_dead_process_left_is_removed_and_what_is_of_a_living_one_or_of_the_user_stays(finished, dead):
+    path = finished.path.parents[1]
+    for place in (path, finished.path.parent, finished.path):
+        (place / f".partial-{dead}-roc.png").write_text("of an older version")
+        (place / f".partial-{os.getpid()}-roc.png").write_text("written now")
+        (place / ".partial-notes").write_text("mine")
+    for name, files in {"1": ["config.json", "roc.png"], "2": ["config.json", "notes.txt"]}.items():
+        old = finished.path.with_name(f".old-{dead}-seed-{name}")
+        old.mkdir()
+        for file in files:
+            (old / file).write_text("")
+    before = names(finished.path)
+    clean(path)
+    left = [".partial-notes", f".partial-{os.getpid()}-roc.png"]
+    assert names(path) == sorted([*left, "center"])
+    assert names(finished.path.parent) == sorted([*left, f".old-{dead}-seed-2", "seed-0"])
+    assert names(finished.path.parent / f".old-{dead}-seed-2") == ["notes.txt"]
+    assert names(finished.path) == [name for name in before if name != f".partial-{dead}-roc.png"]
+
+
+def test_files_of_a_process_on_another_host_are_left_over_after_a_day(tmp_path, dead):
+    path = tmp_path / f".partial-0123abcd-{dead}-89abcdef-roc.png"
+    path.write_text("")
+    assert not is_leftover(path)
+    os.utime(path, (0, time.time() - 25 * 60 * 60))
+    assert is_leftover(path)
+
+
+def test_files_for_the_time_being_have_names_of_their_own_in_one_process(tmp_path):
+    with whole_file(tmp_path / "a.csv") as one, whole_file(tmp_path / "a.csv") as other:
+        assert one != other
+        assert not is_leftover(one)
+        one.write_text("one")
+        other.write_text("other")
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_an_error_of_the_system_names_the_file_that_is_written(tmp_path):
+    with pytest.raises(OSError, match="No space") as caught, whole_file(tmp_path / "a.csv"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "a.csv")
+    with pytest.raises(FileNotFoundError) as caught:
+        save_json(tmp_path / "gone" / "config.json", {})
+    assert caught.value.filename == str(tmp_path / "gone" / "config.json")
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000 + b"1" + b"}" * 100_000])
+def test_json_nested_without_end_is_damaged(tmp_path, content):
+    (tmp_path / "a.json").write_bytes(content)
+    assert read_json(tmp_path / "a.json") == {}
+
+
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "config.json")
+    assert read_json(tmp_path / "config.json") == {}

@@ -256,3 +256,32 @@ def test_the_raw_pixels_of_a_split_are_read_if_they_are_done(planned, folder):
     study = planned()
     assert study.pixels(None) is study.folder(study.baseline(None)[0]).load()
     assert planned("--overwrite").pixels(None) is None
+
+
+def test_a_damaged_run_is_done_again_alone_and_named(planned, folder, capsys):
+    path = folder / "center" / "seed-0" / "embeddings.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    study = planned()
+    assert losses(study.pending(None)) == ["center"]
+    assert study.baseline(None)[0] in study.done
+    told = [line for line in capsys.readouterr().out.splitlines() if "again" in line]
+    assert told == [f"center seed 0 is done again: what it left in {path.parent} is damaged"]
+
+
+def test_an_unfinished_run_of_other_settings_is_refused_before_anything_is_replaced(planned, folder):
+    path = write_run(folder, "center", learning_rate=0.01)
+    (path / "metrics.json").unlink()
+    before = contents(folder)
+    with pytest.raises(InputError, match=r"other settings \(learning-rate 0\.01, now 0\.004\)"):
+        planned()
+    assert contents(folder) == before
+    assert losses(planned("--overwrite").pending(None)) == list(LOSSES)
+
+
+def test_a_file_where_the_folder_of_a_loss_is_to_be_is_refused(planned, tmp_path):
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "center").write_text("mine")
+    with pytest.raises(InputError, match="digits/center is a file, where the folder of a run is to be"):
+        planned()

@@ -34,6 +34,12 @@ ARRAYS = {
     "mistake_images": np.zeros((0, 4, 4, 1), "uint8"),
 }
 
+OF_PIXELS = {
+    "queries": np.arange(10),
+    "tsne_test_layout": ARRAYS["tsne_test"],
+    "tsne_train_layout": ARRAYS["tsne_train"],
+}
+
 
 def make_run(loss="softmax", score=0.5, failure=None, arrays=None, **settings):
     """A `Run` with one number for every score.
@@ -56,7 +62,7 @@ def make_run(loss="softmax", score=0.5, failure=None, arrays=None, **settings):
         NAMES,
         scores=score if isinstance(score, dict) else dict.fromkeys(names, score),
         maps={} if settings.embedding_dim == 2 else {"test": FACTS, "train": FACTS},
-        arrays=ARRAYS | (arrays or {}),
+        arrays=ARRAYS | (OF_PIXELS if loss == PIXELS else {}) | (arrays or {}),
         training=None if loss == PIXELS else Training(2, 0.5, train_seconds=1.0, images_per_second=100.0),
         stages={"scoring": 1.0},
         total_seconds=2.0,
