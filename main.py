@@ -1,9 +1,10 @@
 """Trains one network under several losses and shows what each does to the embedding: see README.md."""
 
 from lab.flags import make_parser
-from lab.startup import hidden_start_up_noise
+from lab.startup import hidden_start_up_noise, open_closed_streams
 
 if __name__ == "__main__":
+    open_closed_streams()
     make_parser().parse_args()  # Answers --help, --version and a wrong flag before what takes long.
 with hidden_start_up_noise("Loading TensorFlow ..."):
     from data import load_dataset
@@ -23,7 +24,11 @@ with hidden_start_up_noise("Loading TensorFlow ..."):
 
 
 def main(arguments=None):
-    """Runs the command line; returns 0, 1 if a loss failed, 2 for bad input, 130 after Ctrl-C."""
+    """Runs the command line; returns 0, or what it ended with.
+
+    That is 1 if a loss failed, 2 for bad input, 3 for a full disk and whatever else the system refuses, 130 after
+    Ctrl-C, 141 if nobody reads what it prints.
+    """
     options = parse_options(arguments)
     with Log(options.command, options.tensorboard) as log:
         if options.summarize:

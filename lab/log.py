@@ -8,35 +8,42 @@ import keras
 
 from lab.dashboard import make_dashboard
 from lab.errors import InputError
+from lab.faults import STATUS, as_fault
 from lab.files import make_folder, parts_of, save_bytes
 from lab.report import summary, write_tables
+from lab.startup import CLOSED
 from lab.terminal import LiveProgress, Terminal
 
 
 class Log:
     """Tells of everything, keeps the times, and knows how the command ends.
 
-    As a context it ends bad input and Ctrl-C with a message; whatever else is raised passes. `command` is the command
-    line, for the record.
+    As a context it ends bad input, what the system refuses, and Ctrl-C with a message; whatever else is raised passes.
+    `command` is the command line, for the record.
     """
 
     def __init__(self, command, tensorboard):
         self.command = command
         self.terminal = Terminal()
         self.dashboard = make_dashboard(tensorboard)
-        self.status = 0  # Of the process: 1 if a loss failed, 2 for bad input, 130 after Ctrl-C.
+        self.status = 0  # Of the process: 1 if a loss failed, 2 for bad input, 3 by the system, 130 after Ctrl-C.
+        self.place = None  # Where files are written.
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, error, trace):
-        if isinstance(error, InputError | PermissionError):
-            self.terminal.error(str(error))
-            self.status = 2
+        fault = as_fault(error, self.place)
+        if isinstance(error, BrokenPipeError):  # Nobody reads what it prints any more.
+            self.status = CLOSED
+            return True
+        if isinstance(error, InputError) or fault:
+            self.terminal.error(fault or str(error))
+            self.status = STATUS if fault else 2
         elif kind is KeyboardInterrupt:
             self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
             self.status = 130
-        return isinstance(error, InputError | PermissionError | KeyboardInterrupt)
+        return isinstance(error, InputError | KeyboardInterrupt) or fault is not None
 
     def say(self, text):
         self.terminal.say(text)
@@ -83,6 +90,7 @@ class Log:
 
     def callbacks(self, folder, health):
         """Keras callbacks that tell of each epoch what `Health`, which goes before them, has measured."""
+        self.place = folder.path
         history = keras.callbacks.CSVLogger(folder.path / "history.csv")
         return [history, *self.dashboard.callbacks(folder, health), self.progress]
 

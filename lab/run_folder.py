@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import io
 import os
 import pathlib
 import shutil
@@ -17,7 +18,6 @@ from lab.files import (
     save_bytes,
     save_json,
     save_table,
-    whole_file,
 )
 from lab.machine import environment
 from lab.maps import INDICES
@@ -37,6 +37,17 @@ OURS = (
 
 class ConflictError(InputError):
     """A folder holds something that this command must not replace; the message says what and the way out."""
+
+
+class _InMemory(io.BytesIO):
+    """What Keras takes for a file of some name. HDF5 itself must not meet a full disk: it takes the process down."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.name = name
+
+    def __str__(self):
+        return self.name
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,10 +155,13 @@ class RunFolder:
 
     def save_model(self, model):
         """Saves the embedder for use anywhere, and all weights, those of the losses included."""
-        with whole_file(self.path / "embedder.keras") as path:
-            portable(model.embedder).save(path)
-        with whole_file(self.path / "weights.weights.h5") as path:
-            model.save_weights(path)
+        for name, save in {
+            "embedder.keras": portable(model.embedder).save,
+            "weights.weights.h5": model.save_weights,
+        }.items():
+            content = _InMemory(name)
+            save(content)
+            save_bytes(self.path / name, content.getbuffer())
 
     def save(self, run, pictures=(), film=None):
         """Saves a `Run` that ended, its `Picture`s and the `Film` of its training: `metrics.json` last, then it counts.

@@ -1,5 +1,6 @@
 """What has to be set before TensorFlow and scikit-learn are imported, and the noise of importing them."""
 
+import atexit
 import contextlib
 import logging
 import os
@@ -16,18 +17,44 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its o
 REQUIRED = {name: name for name in ("tensorflow", "keras", "tensorboard", "numpy", "scipy", "matplotlib", "rich")}
 REQUIRED |= {"sklearn": "scikit-learn", "PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf"}
 REQUIRED |= {"threadpoolctl": "threadpoolctl"}
+CLOSED = 141  # Status of a process whose output nobody reads any more, as shells have it.
+
+
+def open_closed_streams():
+    """Gives a process that was started without standard input, output or errors some that lead nowhere.
+
+    Else the next file that is opened would take their number, and get what is printed.
+    """
+    for number, (name, mode) in enumerate({"stdin": "r", "stdout": "w", "stderr": "w"}.items()):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # The lowest number that is free: this one.
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+@atexit.register
+def flush_streams():
+    """Prints what is left to print; where nobody reads on, or there is no room, nothing is said of that."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            with contextlib.suppress(OSError, ValueError):
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextlib.contextmanager
 def hidden_start_up_noise(shown=""):
     """Holds back what native libraries print to standard error; shows it if the block fails.
 
-    A terminal has the line `shown` meanwhile. If a requirement is not installed, the process ends with a message.
+    A terminal has the line `shown` meanwhile. If a requirement is not installed, or there is no place for temporary
+    files, the process ends with a message.
     """
     sys.stderr.flush()
     real, told = os.dup(2), b""
     is_shown = shown and os.isatty(real) and os.environ.get("TERM") != "dumb"
-    with tempfile.TemporaryFile() as noise:
+    with _temporary_file() as noise:
         try:
             os.dup2(noise.fileno(), 2)
             os.write(real, shown.encode() if is_shown else b"")
@@ -48,8 +75,21 @@ def hidden_start_up_noise(shown=""):
             os.close(real)
 
 
+def _temporary_file():
+    try:
+        return tempfile.TemporaryFile()
+    except OSError as error:
+        print(
+            f"{_program()}: {error.strerror}. Name a folder with room, that you may write to, in TMPDIR",
+            file=sys.stderr,
+        )
+        raise SystemExit(3) from None
+
+
+def _program():
+    return pathlib.Path(sys.argv[0]).name
+
+
 def _without(package):
-    program = pathlib.Path(sys.argv[0]).name
-    return (
-        f"{program}: {package} is not installed. Install the requirements: python -m pip install -r requirements.txt\n"
-    )
+    remedy = "Install the requirements: python -m pip install -r requirements.txt"
+    return f"{_program()}: {package} is not installed. {remedy}\n"

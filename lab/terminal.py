@@ -19,11 +19,20 @@ BAR = 10  # Characters.
 INDENT = 11  # Of the facts of a plan, behind their names.
 
 
+class _Console(Console):
+    """Tells of an output that nobody reads any more by `BrokenPipeError`, and prints no more."""
+
+    def on_broken_pipe(self):
+        with contextlib.suppress(SystemExit):  # Which ends like a loss that failed.
+            super().on_broken_pipe()
+        raise BrokenPipeError
+
+
 class Terminal:
     """Prints the plan, the progress and the results; plain lines where the output is no terminal."""
 
     def __init__(self):
-        self.console = Console(highlight=False, soft_wrap=True)
+        self.console = _Console(highlight=False, soft_wrap=True)
         if not self.console.is_terminal:
             self.console.width = 120  # Not 80: in a file or a pipe nothing need be cut.
 
@@ -38,7 +47,8 @@ class Terminal:
 
     def error(self, text):
         """Prints a message of the program, not of Python, to standard error."""
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"main.py: {text}", markup=False)
+        with contextlib.suppress(BrokenPipeError):
+            _Console(stderr=True, highlight=False, soft_wrap=True).print(f"main.py: {text}", markup=False)
 
     def plan(self, data, settings, precision_reason, path):
         """Says what is about to happen, before anything takes long, on the `Dataset` of the first split."""

@@ -3,6 +3,8 @@
 import keras
 import tensorflow as tf
 
+from .events import raising_os_errors
+
 # Of the state of one term alone. The others fill the twelve charts that TensorBoard shows of a group.
 OF_A_TERM = {"annealing", "center_drift", "radius", "scale"}
 
@@ -19,18 +21,20 @@ class EpochCurves(keras.callbacks.Callback):
         self.distributions = distributions
 
     def on_train_begin(self, logs=None):
-        self.writer = tf.summary.create_file_writer(str(self.path))
+        with raising_os_errors(self.path):
+            self.writer = tf.summary.create_file_writer(str(self.path))
 
     def on_epoch_end(self, epoch, logs):
-        with self.writer.as_default(step=epoch + 1):
+        with raising_os_errors(self.path), self.writer.as_default(step=epoch + 1):
             for tag, value in curves(logs, self.model.terms).items():
                 tf.summary.scalar(tag, value)
             for name, values in self.distributions.items():
                 tf.summary.histogram(f"histogram/{name}", values)
-        self.writer.flush()  # An open page follows.
+            self.writer.flush()  # An open page follows.
 
     def on_train_end(self, logs=None):
-        self.writer.close()
+        with raising_os_errors(self.path):
+            self.writer.close()
 
 
 def curves(logs, terms):

@@ -1,5 +1,8 @@
 """Files of TensorBoard events that are written whole, each in place of the ones before."""
 
+import contextlib
+import errno
+import os
 import struct
 import time
 
@@ -15,6 +18,12 @@ from lab.files import whole_file
 
 from .nothing import OWN_EVENTS
 
+CODES = {
+    tf.errors.ResourceExhaustedError: errno.ENOSPC,
+    tf.errors.PermissionDeniedError: errno.EACCES,
+    tf.errors.NotFoundError: errno.ENOENT,
+    tf.errors.FailedPreconditionError: errno.ENOTDIR,
+}
 PNG_SIZE = struct.Struct(">II")  # Width and height, at byte 16 of a PNG.
 
 
@@ -31,8 +40,18 @@ def replace_events(folder, summaries):
         path.unlink()
 
 
+@contextlib.contextmanager
+def raising_os_errors(path):
+    """Has TensorFlow's errors of what it writes, a file or in a folder, be those of everything else that writes."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        code = CODES.get(type(error), errno.EIO)
+        raise OSError(code, os.strerror(code), str(path)) from error
+
+
 def _write(path, summaries):
-    with whole_file(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as writer:
+    with whole_file(path) as temporary, raising_os_errors(path), tf.io.TFRecordWriter(str(temporary)) as writer:
         now = time.time()
         writer.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
         for step, summary in summaries:

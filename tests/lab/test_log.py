@@ -1,5 +1,7 @@
 """What is told while a command runs, its times, and how it ends."""
 
+import errno
+import io
 import itertools
 import types
 
@@ -27,7 +29,7 @@ def log():
     return Log("python main.py", tensorboard=False)
 
 
-@pytest.mark.parametrize("kind", [InputError, SourceError, ConflictError, PermissionError])
+@pytest.mark.parametrize("kind", [InputError, SourceError, ConflictError])
 def test_bad_input_ends_the_command_with_one_message_and_status_2(log, kind, capsys):
     with log:
         raise kind("--perplexity 5000 [too many]\nGive fewer")
@@ -35,6 +37,56 @@ def test_bad_input_ends_the_command_with_one_message_and_status_2(log, kind, cap
     output = capsys.readouterr()
     assert output.err == "main.py: --perplexity 5000 [too many]\nGive fewer\n"
     assert output.out == ""
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "a/roc.png"),
+            "a/roc.png: No space left on device. Make room",
+        ),
+        (OSError(errno.EDQUOT, "Disk quota exceeded", "a/roc.png"), "a/roc.png: Disk quota exceeded. Make room"),
+        (OSError(errno.ENOSPC, "No space left on device"), "runs/digits: No space left on device. Make room"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), "a: Permission denied. Make it writable"),
+        (OSError(errno.EROFS, "Read-only file system", "a"), "a: Read-only file system. Make it writable"),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "a"),
+            "a: No such file or directory. It was moved",
+        ),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a"), "a: Not a directory. It was moved"),
+        (OSError(errno.EXDEV, "Invalid cross-device link", "a"), "a: Invalid cross-device link. Runs that ended"),
+        (MemoryError(), "there is not enough memory. Close other programs"),
+    ],
+    ids=repr,
+)
+def test_what_the_system_refuses_ends_the_command_with_one_line_and_status_3(log, error, told, capsys):
+    log.place = "runs/digits"
+    with log:
+        raise error
+    assert log.status == 3
+    output = capsys.readouterr()
+    assert output.err.startswith(f"main.py: {told}")
+    assert output.err.endswith("Runs that ended are kept: the same command goes on from there.\n")
+    assert output.err.count("\n") == 1
+    assert output.out == ""
+
+
+class NobodyReads(io.StringIO):
+    def write(self, text):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+def test_where_nobody_reads_what_is_printed_the_command_ends_without_a_word(log, monkeypatch, capsys):
+    redirected, log.terminal.console.file = [], NobodyReads()
+    monkeypatch.setattr("os.dup2", lambda *numbers: redirected.append(numbers))
+    monkeypatch.setattr("sys.stdout", types.SimpleNamespace(fileno=lambda: 1))
+    with log:
+        log.say("a line")
+        raise AssertionError("not reached")
+    assert log.status == 141
+    assert [number for _, number in redirected] == [1]  # What is left to print leads nowhere.
+    assert capsys.readouterr().err == ""
 
 
 def test_ctrl_c_ends_the_command_with_a_message_and_status_130(log, capsys):
@@ -46,9 +98,7 @@ def test_ctrl_c_ends_the_command_with_a_message_and_status_130(log, capsys):
     assert output.err == ""
 
 
-@pytest.mark.parametrize(
-    "error", [ValueError("axes"), OSError(28, "No space left on device"), TypeError("x"), SystemExit(3)], ids=repr
-)
+@pytest.mark.parametrize("error", [ValueError("axes"), OSError("a fault"), TypeError("x"), SystemExit(3)], ids=repr)
 def test_any_other_exception_passes_as_itself_and_is_not_shown_as_bad_input(log, error, capsys):
     with pytest.raises(type(error)) as caught, log:
         raise error

@@ -1,5 +1,6 @@
 """The first seconds: a line on the terminal while libraries are loaded, and what is said where one is missing."""
 
+import os
 import pathlib
 import re
 import signal
@@ -44,6 +45,38 @@ def test_a_requirement_that_is_not_installed_is_said_in_a_line_with_the_remedy(m
     remedy = "Install the requirements: python -m pip install -r requirements.txt"
     assert process.stderr == f"-c: {package} is not installed. {remedy}\n"
     assert (process.stdout, process.returncode) == ("", 2)
+
+
+def test_no_place_for_temporary_files_is_said_in_a_line_with_the_remedy():
+    setup = "import tempfile\ntempfile._candidate_tempdir_list = lambda: ['/nowhere']\n"
+    process = piped(setup + block("pass"))
+    told = (
+        "No usable temporary directory found in ['/nowhere']. Name a folder with room, that you may write to, in TMPDIR"
+    )
+    assert (process.stderr, process.stdout, process.returncode) == (f"-c: {told}\n", "", 3)
+
+
+@pytest.mark.parametrize("program", ["print('x' * 100_000)", "print('x', file=sys.stderr)", "print('x')"])
+def test_where_nobody_reads_what_is_printed_there_is_no_traceback_at_the_end(program):
+    reader, writer = os.pipe()
+    os.close(reader)
+    program = f"import sys, lab.startup\ntry:\n    {program}\nexcept BrokenPipeError:\n    pass"
+    process = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, stdout=writer, stderr=subprocess.PIPE, text=True
+    )
+    os.close(writer)
+    assert (process.stderr.removesuffix("x\n"), process.returncode) == ("", 0)
+
+
+def test_what_is_printed_without_standard_streams_goes_into_no_file(tmp_path):
+    program = (
+        "from lab.startup import open_closed_streams\nopen_closed_streams()\n"
+        f"with open({str(tmp_path / 'file')!r}, 'w') as file:\n"
+        "    print('printed', flush=True)\n    file.write('written')"
+    )
+    command = ["bash", "-c", f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-', program]
+    assert subprocess.run(command, cwd=ROOT).returncode == 0
+    assert (tmp_path / "file").read_text() == "written"
 
 
 def test_the_message_stands_on_a_line_of_its_own():

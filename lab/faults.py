@@ -1,0 +1,45 @@
+"""What the system refuses while a command runs, said in a line."""
+
+import errno
+
+import tensorflow as tf
+
+STATUS = 3  # Of the process.
+ROOM = "Make room there, or choose another place with --runs"
+RIGHTS = "Make it writable, or choose another place with --runs"
+CHANGED = "It was moved, deleted or replaced: see that it is in its place, or choose another with --runs"
+REMEDIES = {
+    errno.ENOSPC: ROOM,
+    errno.EDQUOT: ROOM,
+    errno.EFBIG: ROOM,
+    errno.EROFS: RIGHTS,
+    errno.EACCES: RIGHTS,
+    errno.EPERM: RIGHTS,
+    errno.ENOENT: CHANGED,
+    errno.ENOTDIR: CHANGED,
+    errno.EISDIR: CHANGED,
+    errno.EEXIST: CHANGED,
+    errno.ELOOP: CHANGED,
+    errno.ESTALE: CHANGED,
+    errno.EMFILE: "Allow more open files, as with ulimit -n",
+    errno.ENFILE: "Close other programs",
+    errno.ENAMETOOLONG: "Choose a shorter place with --runs",
+    errno.EIO: "Look after the disk, or choose another with --runs",
+}
+KEPT = "Runs that ended are kept: the same command goes on from there."
+
+
+def as_fault(error, place):
+    """An error of the system, or of memory, in words: where, why, the way out; None if it is none.
+
+    `place` is where something was written, if the error does not say.
+    """
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return (
+            "there is not enough memory. Close other programs, or ask for less: fewer images a batch with "
+            f"--classes-per-batch, a smaller --model, --embedding-dim or --image-size. {KEPT}"
+        )
+    if not isinstance(error, OSError) or error.errno is None:
+        return None
+    remedy = REMEDIES.get(error.errno)
+    return f"{error.filename or place}: {error.strerror}. {f'{remedy}. ' if remedy else ''}{KEPT}"
