@@ -24,11 +24,7 @@ with hidden_start_up_noise("Loading TensorFlow ..."):
 
 
 def main(arguments=None):
-    """Runs the command line; returns 0, or what it ended with.
-
-    That is 1 if a loss failed, 2 for bad input, 3 for a full disk and whatever else the system refuses, 130 after
-    Ctrl-C, 141 if nobody reads what it prints.
-    """
+    """Runs the command line; returns the status that it ends with: see `Log`."""
     options = parse_options(arguments)
     with Log(options.command, options.tensorboard) as log:
         if options.summarize:

@@ -2,6 +2,8 @@
 
 import contextlib
 import shlex
+import signal
+import threading
 import time
 
 import keras
@@ -15,24 +17,34 @@ from lab.startup import CLOSED
 from lab.terminal import LiveProgress, Terminal
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends the command as Ctrl-C does, with a status of its own."""
+
+
 class Log:
     """Tells of everything, keeps the times, and knows how the command ends.
 
-    As a context it ends bad input, what the system refuses, and Ctrl-C with a message; whatever else is raised passes.
-    `command` is the command line, for the record.
+    As a context it ends bad input, what the system refuses, Ctrl-C and SIGTERM with a message; whatever else is raised
+    passes. `command` is the command line, for the record.
     """
 
     def __init__(self, command, tensorboard):
         self.command = command
         self.terminal = Terminal()
         self.dashboard = make_dashboard(tensorboard)
-        self.status = 0  # Of the process: 1 if a loss failed, 2 for bad input, 3 by the system, 130 after Ctrl-C.
+        # Of the process: 1 if a loss failed, 2 for bad input, 3 for a full disk and whatever else the system refuses,
+        # 130 after Ctrl-C, 141 if nobody reads what it prints, 143 after SIGTERM.
+        self.status = 0
         self.place = None  # Where files are written.
 
     def __enter__(self):
+        if threading.current_thread() is threading.main_thread():  # No other may.
+            self.on_terminate = signal.signal(signal.SIGTERM, _terminate)
         return self
 
     def __exit__(self, kind, error, trace):
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.on_terminate or signal.SIG_DFL)
         fault = as_fault(error, self.place)
         if isinstance(error, BrokenPipeError):  # Nobody reads what it prints any more.
             self.status = CLOSED
@@ -40,9 +52,9 @@ class Log:
         if isinstance(error, InputError) or fault:
             self.terminal.error(fault or str(error))
             self.status = STATUS if fault else 2
-        elif kind is KeyboardInterrupt:
+        elif isinstance(error, KeyboardInterrupt):
             self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
-            self.status = 130
+            self.status = _status(error)
         return isinstance(error, InputError | KeyboardInterrupt) or fault is not None
 
     def say(self, text):
@@ -60,13 +72,13 @@ class Log:
 
     @contextlib.contextmanager
     def following(self, estimate, interrupted):
-        """Shows the progress, with the time left by an `Estimate`; Ctrl-C ends the block alone, with a message."""
+        """Shows the progress, with the time left by an `Estimate`; Ctrl-C and SIGTERM end the block alone."""
         with LiveProgress(self.terminal.console, estimate) as self.progress:
             try:
                 yield
-            except KeyboardInterrupt:
-                self.status = 130
-        if self.status == 130:
+            except KeyboardInterrupt as error:
+                self.status = _status(error)
+        if self.status in (130, 143):
             self.say(interrupted)
         elif estimate.compared:
             self.say("Drawing the comparison.")
@@ -125,3 +137,11 @@ class Log:
         self.terminal.results(results)
         if self.dashboard.hint:
             self.say(self.dashboard.hint.format(shlex.quote(str(results.path))))
+
+
+def _terminate(number, frame):
+    raise Terminated
+
+
+def _status(interrupt):
+    return 143 if isinstance(interrupt, Terminated) else 130

@@ -3,6 +3,8 @@
 import errno
 import io
 import itertools
+import signal
+import threading
 import types
 
 import pytest
@@ -13,7 +15,7 @@ from lab.dashboard import NoDashboard
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.health import Health
-from lab.log import Log
+from lab.log import Log, Terminated
 from lab.results import gather
 from lab.run_folder import ConflictError, RunFolder
 from lab.sources.idx import SourceError
@@ -126,15 +128,38 @@ def test_a_command_that_ends_well_has_status_0(log):
     assert log.status == 0
 
 
-def test_ctrl_c_ends_what_is_followed_alone(log, capsys):
+def test_sigterm_ends_the_command_as_ctrl_c_does_with_a_status_of_its_own(log, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    with log:
+        signal.raise_signal(signal.SIGTERM)
+    assert log.status == 143
+    assert capsys.readouterr().out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_outside_the_main_thread_signals_are_left_alone(log):
+    def command():
+        with log:
+            pass
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=command)
+    thread.start()
+    thread.join()
+    assert log.status == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize(("kind", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
+def test_ctrl_c_and_sigterm_end_what_is_followed_alone(log, capsys, kind, status):
     after = []
     with log:
         with log.following(Estimate(2, 10), "Go on with the same command."):
             log.progress.line("begun")
-            raise KeyboardInterrupt
+            raise kind
         after.append("compared")
     assert after == ["compared"]
-    assert log.status == 130
+    assert log.status == status
     assert capsys.readouterr().out == "begun\nGo on with the same command.\n"
 
 
