@@ -66,7 +66,7 @@ def run_loss(settings, data, shown, folder, log):
     model = build_model(settings, data.image_shape, data.num_classes)
     health, film = Health(data.validation, settings), Film(data.validation, settings, shown.colored)
     try:
-        training = train(model, data.train, health, [film, *log.callbacks(folder, health)])
+        training = train(model, data.train, health, [film, *log.callbacks(folder, health)], log.backup(folder))
         folder.save_model(model)
         run = measure(model, data, shown, settings, log.stage).trained(training)
     except Failure as failure:

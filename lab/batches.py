@@ -66,6 +66,15 @@ class Batches:
             self._indices = SAMPLERS[self.sampler](self.split.labels, rng, self.classes_per_batch, self.per_class)
         return self._indices
 
+    @property
+    def state(self):
+        """Which epoch's they are."""
+        return {"epoch": self.epoch}
+
+    @state.setter
+    def state(self, state):
+        self.epoch = int(state["epoch"])  # A pass over `pipeline` draws when it begins.
+
     def next_epoch(self):
         """Goes on to the batches of the next epoch."""
         self.epoch, self._indices = self.epoch + 1, None

@@ -29,6 +29,9 @@ class Frame:
     centers: np.ndarray | None
 
 
+FIELDS = tuple(field.name for field in dataclasses.fields(Frame))
+
+
 class Film(keras.callbacks.Callback):
     """Keeps the embeddings of some images at moments evenly spread over the training, its end among them.
 
@@ -43,6 +46,18 @@ class Film(keras.callbacks.Callback):
         self.settings = settings
         self.frames = []
 
+    @property
+    def state(self):
+        """Dict of the frames so far: an array a field; empty without any."""
+        columns = {name: [getattr(frame, name) for frame in self.frames] for name in FIELDS}
+        return {name: np.stack(column) for name, column in columns.items() if column and column[0] is not None}
+
+    @state.setter
+    def state(self, state):
+        count = len(state.get("epochs", ()))
+        rows = zip(*(state.get(name, [None] * count) for name in FIELDS), strict=True)
+        self.frames = [Frame(float(epochs), *rest) for epochs, *rest in rows]
+
     def on_train_begin(self, logs=None):
         epochs, self.steps_per_epoch = self.settings.epochs, self.params["steps"]
         if self.settings.embedding_dim == 2:
@@ -53,6 +68,7 @@ class Film(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.before = epoch * self.steps_per_epoch
+        self.due = [due for due in self.due if due > self.before]  # The training may go on from here.
 
     def on_train_batch_end(self, batch, logs=None):
         step = self.before + min(batch + 1, self.steps_per_epoch)  # Keras counts whole calls of several steps.

@@ -44,6 +44,16 @@ class Health(keras.callbacks.Callback):
         self.failure = None
         self.suspicions = 0  # Epochs in a row that looked collapsed.
 
+    @property
+    def state(self):
+        """What the next epoch depends on, beside the model."""
+        return {"suspicions": self.suspicions}
+
+    @state.setter
+    def state(self, state):
+        self.suspicions = int(state["suspicions"])
+        self.centers = self.model.learned_centers
+
     def on_train_begin(self, logs=None):
         self.centers = self.model.learned_centers
 

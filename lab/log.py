@@ -7,7 +7,9 @@ import threading
 import time
 
 import keras
+import numpy as np
 
+from lab.backup import Backup
 from lab.dashboard import make_dashboard
 from lab.errors import InputError
 from lab.faults import STATUS, as_fault
@@ -19,6 +21,21 @@ from lab.terminal import LiveProgress, Terminal
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which ends the command as Ctrl-C does, with a status of its own."""
+
+
+class History(keras.callbacks.CSVLogger):
+    """Writes the logs of every epoch as lines of a CSV file."""
+
+    @property
+    def state(self):
+        """The bytes of the file."""
+        return {"content": np.fromfile(self.filename, np.uint8)}
+
+    @state.setter
+    def state(self, state):
+        self.csv_file.buffer.write(state["content"].tobytes())
+        self.csv_file.flush()
+        self.append_header = False
 
 
 class Log:
@@ -100,10 +117,18 @@ class Log:
         stages = {n: end - start for n, start, end in zip(names[1:], times[1:], ends[1:], strict=True)}
         return stages, ends[-1] - times[0]
 
+    def backup(self, folder):
+        """The `Backup` of the run that has begun; says what became of a training that it may go on from."""
+        backup = Backup(folder.path)
+        if backup.note:
+            self.progress.line(f"{self.progress.name}: {backup.note}")
+        self.begun = [("", self.begun[0][1] - backup.earlier)]
+        return backup
+
     def callbacks(self, folder, health):
         """Keras callbacks that tell of each epoch what `Health`, which goes before them, has measured."""
         self.place = folder.path
-        history = keras.callbacks.CSVLogger(folder.path / "history.csv")
+        history = History(folder.path / "history.csv")
         return [history, *self.dashboard.callbacks(folder, health), self.progress]
 
     def run(self, folder, run, pictures, data):

@@ -1,5 +1,7 @@
 """What a result depends on beside its settings: versions, commit, processor, devices."""
 
+import functools
+import hashlib
 import importlib.metadata
 import os
 import pathlib
@@ -18,6 +20,15 @@ def environment():
         "git_commit": _git_commit(),
         "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
     }
+
+
+@functools.cache
+def source_code():
+    """Hash of the project's own code that a result may depend on."""
+    root = pathlib.Path(__file__).parents[1]
+    folders = ("lab", "losses", "evaluation")
+    paths = [*root.glob("*.py"), *(path for folder in folders for path in root.glob(f"{folder}/**/*.py"))]
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()
 
 
 def processor():

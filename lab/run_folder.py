@@ -6,8 +6,8 @@ import functools
 import io
 import os
 import pathlib
-import shutil
 
+from lab.backup import BACKUP
 from lab.damage import check_arrays, check_kinds, check_run
 from lab.errors import InputError
 from lab.files import (
@@ -27,7 +27,7 @@ from lab.settings import PIXELS, Settings, as_given
 from losses import LOSSES
 from models import portable
 
-# What a run leaves, beside its `config.json`.
+# What a run leaves, beside its `config.json` and its `Backup`.
 OURS = (
     *("metrics.json", "history.csv", "embeddings.npz", "training.npz", "embedder.keras", "weights.weights.h5"),
     *("tsne_*.csv", "tsne_*.png", "features*.png", "distances.png", "roc.png", "neighbors*.png", "confusion.png"),
@@ -144,14 +144,20 @@ class RunFolder:
             ) from None
 
     def start(self, settings, command, source=None):
-        """Empties the folder and writes `config.json`; `source` is the name or the path of the data set."""
+        """Removes what a run has left here but its `Backup`, and writes `config.json`.
+
+        `source` is the name or the path of the data set. What is not of a run stays.
+        """
         config = {"settings": settings.to_dict(), "command": command, "source": source} | environment()
-        if self.path.exists():
-            # Away at once: a folder half deleted would not be known for a run's any more.
-            old = self.path.rename(self.path.with_name(f".old-{os.getpid()}-{self.path.name}"))
-            shutil.rmtree(old)
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
+        for pattern in OURS:  # First of all `metrics.json`: what remains is an unfinished run at any moment.
+            for path in filter(pathlib.Path.is_file, self.path.glob(pattern)):
+                path.unlink()
         save_json(self.path / "config.json", config)
+
+    def end(self):
+        """Removes what the training would go on from."""
+        (self.path / BACKUP).unlink(missing_ok=True)
 
     def save_model(self, model):
         """Saves the embedder for use anywhere, and all weights, those of the losses included."""
@@ -178,6 +184,7 @@ class RunFolder:
             if picture.epoch is None:
                 save_bytes(self.path / picture.file, picture.content)
         save_json(self.path / "metrics.json", run.to_metrics())
+        self.end()
 
 
 def _is_trial(metrics):

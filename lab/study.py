@@ -91,6 +91,9 @@ def plan(options, data, log):
     asked = [*study.settings, *(settings for settings, _ in map(study.baseline, splits))]
     done = [s for s in asked if study.folder(s).is_done(s, options.overwrite)]
     clean(options.path)
+    if options.overwrite:
+        for settings in study.settings:
+            study.folder(settings).end()  # It starts over.
     first = splits[study.settings[0].split]
     log.terminal.plan(first, study.settings, options.precision_reason, options.path)
     for settings in study.settings:

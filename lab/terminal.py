@@ -216,6 +216,10 @@ class LiveProgress(keras.callbacks.Callback, contextlib.AbstractContextManager):
             scores = f"loss {logs['loss']:.4f}, validation MAP@R {logs['val_map_at_r']:.4f}"
             self.line(f"  {self.name} epoch {number}: {scores}")
 
+    def on_train_end(self, logs=None):
+        if not self.estimate.current.reports:  # It went on after its last epoch.
+            self.estimate.train(self.params["epochs"] * self.params["steps"])
+
     def stage(self, name):
         self.detail = name
         self.estimate.stage(name)

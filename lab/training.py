@@ -1,9 +1,8 @@
 """Training one loss: compile, fit, keep the best epoch."""
 
-import time
-
 import keras
 
+from lab.backup import Backup
 from lab.batches import Batches, pipeline
 from lab.optimizer import AdamW
 from lab.run import Training
@@ -18,7 +17,25 @@ class Failure(Exception):
     """Training went wrong in a known way; the message says how, and the known remedies."""
 
 
-def train(model, split, health, callbacks=()):
+class BestEpoch(keras.callbacks.EarlyStopping):
+    """Goes back at the end of training to the weights of the epoch with the best MAP@R on the validation images."""
+
+    def __init__(self, settings):
+        super().__init__("val_map_at_r", mode="max", patience=settings.epochs, restore_best_weights=True)
+
+    @property
+    def state(self):
+        """The best epoch, its MAP@R, and its weights by their numbers."""
+        weights = {str(number): weight for number, weight in enumerate(self.best_weights)}
+        return {"epoch": self.best_epoch, "best": self.best, **weights}
+
+    @state.setter
+    def state(self, state):
+        epoch, best, *self.best_weights = state.values()
+        self.best_epoch, self.best = int(epoch), float(best)
+
+
+def train(model, split, health, callbacks=(), backup=None):
     """Trains a model and goes back to its best epoch.
 
     Every loss sees the same batches in the same order, from the seed.
@@ -28,6 +45,7 @@ def train(model, split, health, callbacks=()):
         split: `Split` of the training images.
         health: `Health`, which has the validation images and the `Settings`.
         callbacks: Keras callbacks that watch: they find in the logs of an epoch what `health` has measured.
+        backup: `Backup` that the training may go on from, and keeps its state in.
 
     Returns:
         `Training`.
@@ -45,19 +63,20 @@ def train(model, split, health, callbacks=()):
         steps_per_execution=STEPS_PER_CALL,
         jit_compile=False,  # XLA is slower on a CPU.
     )
-    best = keras.callbacks.EarlyStopping(
-        "val_map_at_r", mode="max", patience=settings.epochs, restore_best_weights=True
-    )
-    start = time.perf_counter()
+    best = BestEpoch(settings)
+    backup = backup or Backup()
+    watching = [health, best, *callbacks]
+    backup.follow(batches=batches, **{type(part).__name__: part for part in watching if hasattr(type(part), "state")})
     model.fit(
         pipeline(batches),
         validation_data=pipeline(validation, redraw=False),
         epochs=settings.epochs,
+        initial_epoch=backup.epochs,
         shuffle=False,  # The sampler does.
         verbose=0,
-        callbacks=[health, best, *callbacks],
+        callbacks=[*watching, backup],
     )
-    seconds = time.perf_counter() - start
+    seconds = backup.seconds
     if health.failure:
         raise Failure(health.failure)
     images = settings.epochs * len(batches) * len(batches[0][1])

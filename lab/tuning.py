@@ -89,6 +89,9 @@ def tune(options, data, log):
     }
     pending = {folder: s for folder, s in trials.items() if not folder.is_done(s, options.overwrite)}
     make_folder(path)
+    if options.overwrite:
+        for folder in pending:
+            folder.end()
     log.terminal.plan(data, [settings], options.precision_reason, path)
     batches = len(Batches.of(data.train, settings)) * settings.epochs
     kept = "Interrupted. Finished trials are kept; the same command goes on from there."
@@ -108,11 +111,12 @@ def run_trial(settings, data, folder, log):
     model = build_model(settings, data.image_shape, data.num_classes)
     health = Health(data.validation, settings)
     try:
-        training = train(model, data.train, health, log.callbacks(folder, health))
+        training = train(model, data.train, health, log.callbacks(folder, health), log.backup(folder))
         metrics |= {"status": "tuned", "failure": None} | training.metrics
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}
     save_json(folder.path / "metrics.json", metrics)
+    folder.end()
     return metrics
 
 

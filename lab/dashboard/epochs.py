@@ -1,7 +1,10 @@
 """What TensorBoard shows of a run while it trains."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+
+from lab.files import save_bytes
 
 from .events import raising_os_errors
 
@@ -19,6 +22,16 @@ class EpochCurves(keras.callbacks.Callback):
         super().__init__()
         self.path = path
         self.distributions = distributions
+
+    @property
+    def state(self):
+        """Dict from the files of its events to their bytes."""
+        return {path.name: np.fromfile(path, np.uint8) for path in self.path.glob("*tfevents*")}
+
+    @state.setter
+    def state(self, state):
+        for name, content in state.items():
+            save_bytes(self.path / name, content.tobytes())
 
     def on_train_begin(self, logs=None):
         with raising_os_errors(self.path):

@@ -250,3 +250,13 @@ def test_scores_are_those_of_the_normalised_validation_embeddings():
     assert logs["val_spread"] == pytest.approx(np.linalg.norm(unit - unit.mean(axis=0), axis=1).mean())
     np.testing.assert_allclose(health.distributions["class_mean_distance"], 0, atol=1e-7)
     np.testing.assert_allclose(health.distributions["embedding_norm"], 10)
+
+
+def test_a_suspicion_is_remembered_where_a_training_goes_on():
+    settings = small_settings("center")
+    before, after = Health(few_digits().validation, settings), Health(few_digits().validation, settings)
+    before.suspicions = 1
+    after.set_model(small_model(settings, few_digits()))
+    after.state = {name: np.asarray(value) for name, value in before.state.items()}
+    assert after.suspicions == 1
+    np.testing.assert_array_equal(after.centers, after.model.learned_centers)

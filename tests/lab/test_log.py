@@ -183,9 +183,9 @@ def folder(tmp_path):
     return RunFolder(tmp_path / "digits" / "softmax" / "seed-0")
 
 
-def test_a_run_begins_with_its_settings_and_the_command_in_an_empty_folder(log, folder):
+def test_a_run_begins_with_its_settings_and_the_command_in_its_folder(log, folder):
     folder.path.mkdir(parents=True)
-    (folder.path / "old.png").write_text("")
+    (folder.path / "metrics.json").write_text("")
     with log.following(Estimate(1, 10), ""):
         folder.start(SETTINGS, log.command)
         log.begin(SETTINGS.title)

@@ -20,6 +20,7 @@ from matplotlib.image import imread
 from support.runs import ARRAYS, make_run
 
 from lab import machine
+from lab.backup import BACKUP
 from lab.errors import InputError
 from lab.figures.style import as_png
 from lab.files import is_leftover, read_json, save_arrays, save_bytes, save_json, save_table, whole_file
@@ -308,11 +309,12 @@ def test_a_missing_folder_has_no_settings_no_metrics_and_no_run(folder):
     assert folder.load() is None
 
 
-def test_starting_empties_the_folder(finished):
-    (finished.path / "train").mkdir()
-    (finished.path / "train" / "events").write_text("of the last run")
+def test_starting_removes_what_the_last_run_left_and_nothing_else(finished):
+    left = ("history.csv", "roc.png", "neighbors_2.png", "tsne_test.csv", "embedder.keras", "events.out.tfevents.1.v2")
+    for name in (*left, "projector_config.pbtxt", BACKUP, "notes.txt", "roc_for_the_talk.png"):
+        (finished.path / name).write_text("of the last run")
     finished.start(changed(seed=1), COMMAND)
-    assert names(finished.path) == ["config.json"]
+    assert names(finished.path) == ["config.json", "notes.txt", "roc_for_the_talk.png", BACKUP]
     assert names(finished.path.parent) == ["seed-0"]
     assert finished.settings() == changed(seed=1)
 
@@ -334,6 +336,7 @@ def test_a_run_is_saved_with_its_pictures_its_film_and_its_maps_as_tables(folder
         Picture("tsne_over_training.png", b"of a moment", epoch=1),  # For TensorBoard alone.
     ]
     folder.start(SETTINGS, COMMAND)
+    (folder.path / BACKUP).write_bytes(b"of the training")  # Which is over.
     folder.save(make_run("center"), pictures, FILM)
     assert names(folder.path) == [
         *("config.json", "embeddings.npz", "metrics.json", "roc.png"),

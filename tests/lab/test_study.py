@@ -9,6 +9,7 @@ import pytest
 from support.runs import write_run
 from support.small_network import few_digits
 
+from lab.backup import BACKUP
 from lab.errors import InputError
 from lab.log import Log
 from lab.options import parse_options
@@ -81,6 +82,15 @@ def test_a_run_that_failed_before_is_skipped_and_that_is_said(planned, folder, c
     write_run(folder, "center", failure="diverged: the loss is nan.")
     assert planned().pending(None) == []
     assert "skipping center seed 0: FAILED before with these settings, diverged" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("flags", [(), ("--overwrite",)])
+def test_with_overwrite_a_training_starts_over(planned, folder, flags):
+    kept = folder / "center" / "seed-0" / BACKUP
+    kept.with_name("metrics.json").unlink()
+    kept.touch()
+    planned(*flags)
+    assert kept.exists() == (not flags)
 
 
 def test_with_overwrite_everything_is_pending_again(planned, folder):

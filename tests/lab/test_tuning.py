@@ -9,6 +9,7 @@ import pytest
 from support.small_network import few_digits, small_settings
 
 from lab import tuning
+from lab.backup import BACKUP
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.log import Log
@@ -174,6 +175,16 @@ def test_trials_that_are_done_are_not_made_again_unless_asked_for(tuned, capsys)
     assert (made, again) == ([0, 1], [])
     assert capsys.readouterr().out.splitlines()[-3:] == before
     assert tuned(0.1, 0.2, flags=["--overwrite"])[1] == [0, 1]
+
+
+def test_with_overwrite_a_trial_that_was_stopped_starts_over(tuned, tmp_path):
+    tuned(0.5, KeyboardInterrupt())
+    (folder,) = tmp_path.glob("**/trial-1")
+    (folder / BACKUP).touch()
+    tuned(0.5, KeyboardInterrupt())
+    assert (folder / BACKUP).exists()
+    tuned(0.5, KeyboardInterrupt(), flags=["--overwrite"])
+    assert not (folder / BACKUP).exists()
 
 
 def test_more_trials_than_values_are_said_to_be_fewer(tuned, capsys):
