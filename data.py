@@ -248,7 +248,10 @@ def _of_parts(found, report):
     if found.queries is not None and not unseen:
         report(f"{name}: queries and gallery are judged as one test part: classes of theirs are trained on")
     if not _has_pairs(unseen.get("unseen", test)):
-        raise InputError(f"{name} test: needs two images of one class and one of another, or there is nothing to judge")
+        drawn = " It was drawn from classes of three images or more: give them five" if is_drawn else ""
+        raise InputError(
+            f"{name} test: needs two images of one class and one of another, or there is nothing to judge.{drawn}"
+        )
     if len(empty := np.setdiff1d(np.arange(len(names)), np.union1d(known, judged))):
         report(f"{name}: no images of {in_short(names[empty])}")
     if validation and not in_all:

@@ -110,11 +110,12 @@ def comparison_pictures(results):
     losses = {name: run for name, run in shown.items() if run.role != "baseline"}
     stamp = f"{results.title}{which}"
     judged = f"{stamp}{results.protocol.judged}"
+    known = ", classes trained on" if results.protocol.judged else ""
     drawn = {
         "distances": distances_figure(_titled(judged, "distances"), shown),
         "roc": roc_figure(_titled(judged, "roc"), shown),
         **_numbered("neighbors", neighbors_pages(_titled(judged, "neighbors"), shown)),
-        "class_means": class_means_figure(_titled(stamp, "class_means"), shown),
+        "class_means": class_means_figure(_titled(f"{stamp}{known}", "class_means"), shown),
     }
     if losses:
         drawn["scores"] = intervals_figure(f"{results.title}: {_finding(results)}", results)

@@ -119,7 +119,8 @@ def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
     if classes_per_batch is not None:
         if classes_per_batch > len(counts):
             raise ValueError(
-                f"A batch of {classes_per_batch:,} classes needs as many to draw from. There are {len(counts):,}"
+                f"A batch of {classes_per_batch:,} classes (--classes-per-batch) needs as many to draw from. There are "
+                f"{len(counts):,}"
             )
         return classes_per_batch, per_class or max(1, IMAGES // classes_per_batch)
     if per_class is None:

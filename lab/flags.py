@@ -99,7 +99,7 @@ def _add_how(add):
         "--epochs",
         type=_between(int, 1, 10_000),
         metavar="N",
-        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())}; a path 5 to 30)",
+        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())}; a path 5 to 100)",
     )
     add("--embedding-dim", type=_between(int, 2, 65_536), default=Settings.embedding_dim, metavar="D",
         help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip
@@ -115,7 +115,7 @@ def _add_how(add):
         help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
     add("--classes-per-batch", type=_between(int, 2, 10_000), metavar="N",
         help="of the balanced sampler (10; of more classes as many as give 240 images)")  # fmt: skip
-    add("--per-class", type=_between(int, 1, 10_000), metavar="N",
+    add("--per-class", type=_between(int, 2, 10_000), metavar="N",
         help="images of each class in a balanced batch (24; of more than ten classes fewer, of 60 on 4)")  # fmt: skip
     add("--augment", action="store_true", help="shift training images by up to 2 pixels")
     add("--learning-rate", type=_number(float, lambda value: value > 0, "a number above 0"),

@@ -23,7 +23,7 @@ from losses import LOSSES
 
 QUICK_EPOCHS = 2
 SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown to the network,
-FEWEST_EPOCHS, MOST_EPOCHS = 5, 30  # of a data set that has no number of epochs of its own.
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 100  # of a data set that has no number of epochs of its own.
 SMALL = 28  # Pixels; the network for images up to it is the small one.
 WITH_EMBED = "gallery", "neighbors", "npz", "to"  # Flags.
 

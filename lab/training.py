@@ -18,10 +18,14 @@ class Failure(Exception):
 
 
 class BestEpoch(keras.callbacks.EarlyStopping):
-    """Goes back at the end of training to the weights of the epoch with the best MAP@R on the validation images."""
+    """Goes back at the end of training to the weights of the epoch with the best MAP@R on the validation images.
+
+    Of several, the last: few images are soon in order, and then the network has still to learn.
+    """
 
     def __init__(self, settings):
         super().__init__("val_map_at_r", mode="max", patience=settings.epochs, restore_best_weights=True)
+        self.min_delta = -1e-9  # Less than nothing: as good is better.
 
     @property
     def state(self):

@@ -26,6 +26,7 @@ HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
     "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can)."
 )
+FEW = 200  # Points of a map, which are larger.
 ROOMY = 12  # Lines of a key of large letters.
 COLOR = "Colour: the true class."
 SAME_LAYOUT = "Maps of the same images start from the same layout."
@@ -53,7 +54,8 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     mistakes = np.zeros(len(labels), bool) if mistakes is None else np.asarray(mistakes, bool)
     rest = colors[labels] == REST
     # What is not told apart lies behind, and is small.
-    for shown, size in ((rest, 0.5), (~rest, 2)) if rest.any() else ((~rest, 1),):
+    few = len(labels) < FEW
+    for shown, size in ((rest, 0.5), (~rest, 2)) if rest.any() else ((~rest, 3 if few else 1),):
         right = np.random.default_rng(0).permutation(np.flatnonzero(shown & ~mistakes))  # No class is over another.
         wrong = np.flatnonzero(shown & mistakes)
         axes.scatter(*coordinates[right].T, s=7 * size, c=colors[labels[right]], alpha=0.6, linewidths=0)
@@ -65,7 +67,8 @@ def draw_tsne(axes, coordinates, labels, class_names, mistakes=None, title="", c
     axes.set_xlim(*((low + high)[0] / 2 + np.array([-half, half])))
     axes.set_ylim(*((low + high)[1] / 2 + np.array([-half, half])))
     axes.set_box_aspect(1)
-    form = {"fontsize": 8, "above": True} if rest.any() else {"fontsize": 11}  # A name would cover few, near points.
+    # A name would cover few, near points.
+    form = {"fontsize": 8 if rest.any() else 11, "above": few or bool(rest.any())}
     name_classes(axes, coordinates[~rest], labels[~rest], class_names, **form)
     axes.set_xticks([])
     axes.set_yticks([])

@@ -2,7 +2,6 @@
 
 import dataclasses
 import pathlib
-import zipfile
 
 import keras
 import numpy as np
@@ -90,10 +89,7 @@ def load_trained(path):
     if run.failure:
         raise InputError(f"--embed: the run in {path} FAILED, {run.failure}")
     embedder = _load_embedder(path / "embedder.keras")
-    try:
-        means = run.arrays["class_means"]
-    except (KeyError, OSError, ValueError, zipfile.BadZipFile):
-        means = np.empty(0)
+    means = run.arrays["class_means"]
     if means.shape != (len(run.known_names), embedder.output_shape[-1]):
         raise InputError(f"--embed: embeddings.npz in {path} is damaged, or of another run. {REPEAT}")
     if embedder.input_shape[-1] not in FILE_CHANNELS:

