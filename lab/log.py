@@ -53,10 +53,11 @@ class Log:
         # 130 after Ctrl-C, 141 if nobody reads what it prints, 143 after SIGTERM.
         self.status = 0
         self.place = None  # Where files are written.
+        self.terminated = False
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # No other may.
-            self.on_terminate = signal.signal(signal.SIGTERM, _terminate)
+            self.on_terminate = signal.signal(signal.SIGTERM, self._terminate)
         return self
 
     def __exit__(self, kind, error, trace):
@@ -73,6 +74,15 @@ class Log:
             self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
             self.status = _status(error)
         return isinstance(error, InputError | KeyboardInterrupt) or fault is not None
+
+    def _terminate(self, number, frame):
+        self.terminated = True
+        raise Terminated
+
+    def _heed(self):
+        """Ends the command if SIGTERM came where Python drops what is raised: while it cleans up, or in a library."""
+        if self.terminated:
+            raise Terminated
 
     def say(self, text):
         self.terminal.say(text)
@@ -93,6 +103,7 @@ class Log:
         with LiveProgress(self.terminal.console, estimate) as self.progress:
             try:
                 yield
+                self._heed()
             except KeyboardInterrupt as error:
                 self.status = _status(error)
         if self.status in (130, 143):
@@ -102,11 +113,13 @@ class Log:
 
     def begin(self, name):
         """Begins a run."""
+        self._heed()
         self.progress.start(name)
         self.begun = [("", time.perf_counter())]
 
     def stage(self, name):
         """Begins what follows in a run after its training."""
+        self._heed()
         self.progress.stage(name)
         self.begun.append((name, time.perf_counter()))
 
@@ -129,7 +142,8 @@ class Log:
         """Keras callbacks that tell of each epoch what `Health`, which goes before them, has measured."""
         self.place = folder.path
         history = History(folder.path / "history.csv")
-        return [history, *self.dashboard.callbacks(folder, health), self.progress]
+        heed = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: self._heed())
+        return [history, *self.dashboard.callbacks(folder, health), self.progress, heed]
 
     def run(self, folder, run, pictures, data):
         """Shows a `Run` that ended in TensorBoard, with `Picture`s, and images of the `Dataset`."""
@@ -162,10 +176,6 @@ class Log:
         self.terminal.results(results)
         if self.dashboard.hint:
             self.say(self.dashboard.hint.format(shlex.quote(str(results.path))))
-
-
-def _terminate(number, frame):
-    raise Terminated
 
 
 def _status(interrupt):

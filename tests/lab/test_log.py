@@ -1,5 +1,6 @@
 """What is told while a command runs, its times, and how it ends."""
 
+import contextlib
 import errno
 import io
 import itertools
@@ -135,6 +136,16 @@ def test_sigterm_ends_the_command_as_ctrl_c_does_with_a_status_of_its_own(log, c
     assert log.status == 143
     assert capsys.readouterr().out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_sigterm_that_python_dropped_is_heeded_at_the_next_stage(log):
+    with log, log.following(Estimate(1, 10), ""):
+        log.begin("softmax seed 0")
+        with contextlib.suppress(KeyboardInterrupt):  # As it does while it cleans up an object.
+            signal.raise_signal(signal.SIGTERM)
+        log.stage("scoring")
+        pytest.fail("went on")
+    assert log.status == 143
 
 
 def test_outside_the_main_thread_signals_are_left_alone(log):
