@@ -26,7 +26,7 @@ HOW_TO_READ = (
     "How to read t-SNE: who is next to whom means something. Sizes of clusters and the gaps between them mean "
     "nothing: t-SNE evens them out, so it cannot show that a loss makes classes tighter (the distance figure can)."
 )
-FEW = 200  # Points of a map, which are larger.
+FEW = 100  # Points of a map, which are larger.
 ROOMY = 12  # Lines of a key of large letters.
 COLOR = "Colour: the true class."
 SAME_LAYOUT = "Maps of the same images start from the same layout."

@@ -323,17 +323,17 @@ def test_a_name_that_begins_with_an_underscore_is_in_the_key():
     assert [text.get_text().strip() for text in key.get_legend().get_texts()][:2] == ["_a", "b"]
 
 
-@pytest.mark.parametrize("rest", [True, False])
-def test_where_most_classes_are_grey_a_name_stands_above_the_few_points_of_its_class(rest):
-    points = np.random.default_rng(0).normal(scale=0.001, size=(40, 2)) + np.repeat(
-        [[0, 0], [1, 0], [0, 1], [1, 1]], 10, 0
+@pytest.mark.parametrize(("rest", "each", "above"), [(True, 60, True), (False, 60, False), (False, 10, True)])
+def test_a_name_stands_above_few_points_of_its_class(rest, each, above):
+    points = np.random.default_rng(0).normal(scale=0.001, size=(4 * each, 2)) + np.repeat(
+        [[0, 0], [1, 0], [0, 1], [1, 1]], each, 0
     )
     colors = (REST if rest else "#000000", "#ff0000", "#00ff00", "#0000ff")
     axes = Figure(figsize=(6, 6)).add_subplot()
-    draw_tsne(axes, points, np.repeat(np.arange(4), 10), "abcd", colors=colors)
+    draw_tsne(axes, points, np.repeat(np.arange(4), each), "abcd", colors=colors)
     names = {text.get_text(): text.get_position()[1] for text in axes.texts}
     assert names.keys() == set("bcd" if rest else "abcd")
-    assert (names["b"] > 0.01, names["c"] > 1.01) == (rest, rest)  # `c` and `d` are at the upper edge, within it.
+    assert (names["b"] > 0.01, names["c"] > 1.01) == (above, above)  # `c` and `d` are at the upper edge, within it.
     assert max(names.values()) < axes.get_ylim()[1]
 
 
