@@ -5,7 +5,7 @@ import json
 
 import numpy as np
 import pytest
-from support.runs import ARRAYS, make_run
+from support.runs import ARRAYS, OF_PIXELS, make_run
 
 from lab.maps import MapFacts
 from lab.protocols import PROTOCOLS
@@ -49,7 +49,9 @@ FINISHED = {
     "with several numbers changed": make_run("a_softmax", overrides={"annealing": (500.0, 0.1, 2.0, 0.0)}),
     "of a sweep": make_run("center", overrides={"center_weight": 0.5}, sweep="center_weight"),
     "raw pixels": changed(make_run(PIXELS, scores("closed", head=None)), details=THRESHOLDS),
-    "raw pixels, open": changed(make_run(PIXELS, scores("open", head=None), **OPEN), **UNSEEN),
+    "raw pixels, open": changed(
+        make_run(PIXELS, scores("open", head=None), **OPEN), **UNSEEN | {"arrays": UNSEEN["arrays"] | OF_PIXELS}
+    ),
 }
 FAILED = {
     "failed": make_run("center", failure="diverged: the loss is nan in epoch 1"),
