@@ -11,7 +11,7 @@ from lab.figures.style import undrawable
 from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, some_pairs
 from lab.rows import Rows
 from lab.sources import SOURCES, read
-from lab.sources.found import Found
+from lab.sources.found import Found, untracked
 from lab.sources.listing import in_short
 
 LETTERS = 10  # Named in a message.
@@ -163,7 +163,7 @@ class Dataset:
         return parted
 
 
-def load_dataset(dataset, report=print, quick=False, size=None, track=lambda items, total, what: items):
+def load_dataset(dataset, report=print, quick=False, size=None, track=untracked):
     """Reads a data set; what its source does not tell apart is drawn: a test part, a validation part.
 
     Args:

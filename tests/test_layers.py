@@ -7,7 +7,6 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-GROUND = {"losses", "models", "evaluation"}
 FACES = {"data", "visualize"}
 
 

@@ -23,7 +23,8 @@ def among_unseen(data, embeddings):
     unseen, labels = l2_normalize(embeddings["unseen"]), data.unseen.labels
     means = class_means(l2_normalize(embeddings["train"]), data.train.labels)
     pairs = all_pairs(unseen, labels)
-    alike = retrieval(unseen, labels) if data.queries is None else _asked(data, unseen, labels)
+    asked = data.queries, data.cameras
+    alike = retrieval(unseen, labels) if data.queries is None else query_gallery(unseen, labels, *asked)
     shots, details = {}, {}
     for n in EXAMPLES:
         many = np.bincount(labels) > n  # Of the others no image would be left to ask about.
@@ -45,10 +46,6 @@ def among_unseen(data, embeddings):
             **pair_arrays(pairs),
         },
     )
-
-
-def _asked(data, unseen, labels):
-    return query_gallery(unseen, labels, data.queries, data.cameras)
 
 
 def judge(data, embeddings, logits):

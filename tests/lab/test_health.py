@@ -2,6 +2,7 @@
 
 import csv
 import functools
+import types
 
 import keras
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from support.small_network import Epochs, few_digits, small_model, small_settings
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from lab import health
 from lab.estimate import Estimate
 from lab.health import SETTLING_STEPS, Health, smallest_distance, target_angles
 from lab.log import Log
@@ -260,3 +262,10 @@ def test_a_suspicion_is_remembered_where_a_training_goes_on():
     after.state = {name: np.asarray(value) for name, value in before.state.items()}
     assert after.suspicions == 1
     np.testing.assert_array_equal(after.centers, after.model.learned_centers)
+
+
+def test_of_many_centers_the_distances_of_evenly_chosen_ones_are_looked_at(monkeypatch):
+    monkeypatch.setattr(health, "CENTERS", 3)
+    centers = np.array([[0.0], [0.1], [5.0], [5.1], [20.0]])  # Every second one.
+    watching = types.SimpleNamespace(centers=centers - 1, model=types.SimpleNamespace(learned_centers=centers))
+    assert Health._center_signs(watching) == {"center_distance": 5.0, "center_drift": 1.0}
