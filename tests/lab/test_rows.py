@@ -1,5 +1,10 @@
 """Rows of an array on disk: what is asked for is what the array in memory would give."""
 
+import ctypes
+import mmap
+import os
+import sys
+
 import numpy as np
 import pytest
 
@@ -44,3 +49,24 @@ def test_some_of_them_stay_on_disk(rows):
     some = on_disk.of(np.array([4, 2]))
     assert some.array is on_disk.array
     np.testing.assert_array_equal(some[:], array[[4, 2]])
+
+
+def pages_in_memory(array):
+    """How many pages of a mapped array the system holds."""
+    found = np.empty(-(-array.nbytes // mmap.PAGESIZE), np.uint8)
+    assert ctypes.CDLL(None).mincore(*map(ctypes.c_void_p, (array.ctypes.data, array.nbytes, found.ctypes.data))) == 0
+    return int((found & 1).sum())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what it holds of a file")
+def test_a_file_of_rows_out_of_order_is_read_no_further_than_it_is_asked_for(tmp_path):
+    side = 4 * mmap.PAGESIZE
+    with open(tmp_path / "array.bin", "wb") as file:
+        for row in range(200):
+            file.write(bytes([row]) * side)
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # As if it had never been read.
+    array = np.memmap(tmp_path / "array.bin", np.uint8, "r", shape=(200, side))
+    before, numbers = pages_in_memory(array), np.array([150, 20, 90])
+    np.testing.assert_array_equal(Rows(array, np.arange(200))[numbers], np.repeat(numbers, side).reshape(3, side))
+    assert pages_in_memory(array) - before <= 3 * (4 + 1)
