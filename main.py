@@ -56,7 +56,7 @@ def run_pixels(settings, folder, data, log):
     """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
-    return log.end(folder, measure_pixels(data, settings, log.stage))
+    return log.end(folder, measure_pixels(data, settings, log.stage, folder.tsne))
 
 
 def run_loss(settings, data, shown, folder, log):
@@ -64,11 +64,11 @@ def run_loss(settings, data, shown, folder, log):
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
     model = build_model(settings, data.image_shape, data.num_classes)
-    health, film = Health(data.validation, settings), Film(data.validation, settings, shown.colored)
+    health, film = Health(data.validation, settings), Film(data.validation, settings, shown.colored, folder.tsne)
     try:
         training = train(model, data.train, health, [film, *log.callbacks(folder, health)], log.backup(folder))
         folder.save_model(model)
-        run = measure(model, data, shown, settings, log.stage).trained(training)
+        run = measure(model, data, shown, settings, log.stage, folder.tsne).trained(training)
     except Failure as failure:
         run = Run.failed(settings, data, failure)
     log.stage("drawing")

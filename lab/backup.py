@@ -1,19 +1,15 @@
 """What lets a training go on after its last finished epoch."""
 
-import hashlib
-import io
 import json
 import time
 
 import keras
-import numpy as np
 from keras.ops import convert_to_numpy as to_numpy
 
-from lab.files import read_json, whole_file
+from lab.files import read_json, read_sealed, save_sealed
 from lab.machine import source_code
 
 BACKUP = "training.backup"  # In the folder of a run, until it ended.
-DIGEST = 32  # Bytes at its beginning.
 
 
 class Backup(keras.callbacks.Callback):
@@ -39,7 +35,7 @@ class Backup(keras.callbacks.Callback):
         """Looks for a state to go on from."""
         if not self.path.is_file():
             return
-        found = _read(self.path)
+        found = read_sealed(self.path)
         made_with = json.loads(found.pop("made_with").item()) if found else None
         if made_with == self.made_with:
             self.found, self.epochs, self.earlier = found, int(found.pop("epochs")), float(found.pop("seconds"))
@@ -88,27 +84,6 @@ class Backup(keras.callbacks.Callback):
             return
         states = {"variables": self, **self.parts}
         arrays = {f"{name}/{key}": v for name, part in states.items() for key, v in part.state.items()}
-        _write(
+        save_sealed(
             self.path, arrays | {"made_with": json.dumps(self.made_with), "epochs": epoch + 1, "seconds": self.seconds}
         )
-
-
-def _write(path, arrays):
-    """Writes a dict of arrays and plain values, after the hash of all."""
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
-        file.write(hashlib.sha256(content.getbuffer()).digest())
-        file.write(content.getbuffer())
-
-
-def _read(path):
-    """The dict of arrays in a file; None if it is damaged."""
-    try:
-        content = path.read_bytes()
-    except OSError:
-        return None
-    if hashlib.sha256(memoryview(content)[DIGEST:]).digest() != content[:DIGEST]:
-        return None
-    with np.load(io.BytesIO(content[DIGEST:])) as arrays:
-        return dict(arrays)

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
 import os
@@ -18,6 +19,7 @@ from lab.errors import InputError
 # What a process that was killed leaves; an older version's has neither host nor random part.
 LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<host>[0-9a-f]+)-)?(?P<process>\d+)-")
 DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
+DIGEST = 32  # Bytes at the beginning of a sealed file.
 
 
 @contextlib.contextmanager
@@ -126,6 +128,27 @@ def save_arrays(path, arrays):
     """Writes a dict of arrays as `.npz`."""
     with whole_file(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
+
+
+def save_sealed(path, arrays):
+    """Writes a dict of arrays and plain values, after the hash of all."""
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    with whole_file(path) as temporary, open(temporary, "wb") as file:
+        file.write(hashlib.sha256(content.getbuffer()).digest())
+        file.write(content.getbuffer())
+
+
+def read_sealed(path):
+    """The dict of arrays in a file that `save_sealed` wrote; None if there is none, or it is damaged."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    if hashlib.sha256(memoryview(content)[DIGEST:]).digest() != content[:DIGEST]:
+        return None
+    with np.load(io.BytesIO(content[DIGEST:])) as arrays:
+        return dict(arrays)
 
 
 def save_table(path, rows, columns):

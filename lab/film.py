@@ -7,7 +7,7 @@ import math
 import keras
 import numpy as np
 
-from evaluation.tsne import pca_layout
+from evaluation.tsne import pca_layout, tsne
 from evaluation.vectors import have_lengths, l2_normalize
 from lab.maps import FILM_POINTS, film_maps, sample_indices
 from lab.pixels import pixel_vectors
@@ -37,13 +37,15 @@ class Film(keras.callbacks.Callback):
 
     t-SNE takes its time: it has at most ten, after whole epochs. Two-dimensional embeddings are drawn as they are, and
     have a smooth film. The images are a sample of a `Split`; of many classes some are `colored` (see `Selection`).
+    `tsne` makes a map, as that of `evaluation.tsne` does.
     """
 
-    def __init__(self, split, settings, colored=None):
+    def __init__(self, split, settings, colored=None, tsne=tsne):
         super().__init__()
         self.split = split[sample_indices(split.labels, settings, FILM_POINTS, colored)]
         self.colored = colored
         self.settings = settings
+        self.tsne = tsne
         self.frames = []
 
     @property
@@ -88,7 +90,7 @@ class Film(keras.callbacks.Callback):
         embeddings = [frame.embeddings for frame in self.frames]
         if self.settings.embedding_dim > 2:
             layout = pca_layout(l2_normalize(pixel_vectors(self.split.images)))
-            embeddings = film_maps(embeddings, layout, self.settings.perplexity)
+            embeddings = film_maps(embeddings, layout, self.settings.perplexity, self.tsne)
         return np.stack(embeddings)
 
     @property

@@ -16,10 +16,15 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib
 def environment():
     """Dict of versions, commit and machine, for the record."""
     return {
-        "versions": {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES},
+        "versions": versions(),
         "git_commit": _git_commit(),
         "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
     }
+
+
+def versions():
+    """Dict of the versions of Python and of the packages."""
+    return {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
 
 
 @functools.cache

@@ -114,8 +114,10 @@ def mapped_points(data, points):
     return {"test": (data.shown_labels, np.concatenate(tested)), "train": (data.train.labels, points["train"])}
 
 
-def draw_maps(data, points, selection, settings):
+def draw_maps(data, points, selection, settings, tsne=tsne):
     """t-SNE of the selected test and training images, whose L2-normalised embeddings are in a dict by part.
+
+    `tsne` makes a map, as that of `evaluation.tsne` does.
 
     Returns:
         Dict from a map to its `MapFacts`, and a dict of the coordinates to save.
@@ -124,7 +126,9 @@ def draw_maps(data, points, selection, settings):
     # t-SNE holds no lock while it computes: two maps take little longer than one. Two at once do not restore the
     # number of threads that matrix products have in this process, which it changes for itself.
     with threadpool_limits(limits=None), concurrent.futures.ThreadPoolExecutor() as pool:
-        drawn = {name: pool.submit(_map, found, selection.layouts[name], settings) for name, found in chosen.items()}
+        drawn = {
+            name: pool.submit(_map, found, selection.layouts[name], settings, tsne) for name, found in chosen.items()
+        }
     facts, arrays = {}, {}
     for name in chosen:
         coordinates, facts[name] = drawn[name].result()
@@ -132,7 +136,7 @@ def draw_maps(data, points, selection, settings):
     return facts, arrays
 
 
-def _map(points, layout, settings):
+def _map(points, layout, settings, tsne):
     """t-SNE of some points, and its `MapFacts`."""
     start = time.perf_counter()
     coordinates, divergence = tsne(points, layout, settings.perplexity, settings.tsne_iterations, SEED)
@@ -147,8 +151,11 @@ def _map(points, layout, settings):
     )
 
 
-def film_maps(embeddings, layout, perplexity):
-    """t-SNE `(n, 2)` of the same images by one embedding `(n, d)` after another, each begun where the last ended."""
+def film_maps(embeddings, layout, perplexity, tsne=tsne):
+    """t-SNE `(n, 2)` of the same images by one embedding `(n, d)` after another, each begun where the last ended.
+
+    `tsne` makes a map, as that of `evaluation.tsne` does.
+    """
     maps = []
     for points in map(l2_normalize, embeddings):
         start = maps[-1] if maps else layout

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from evaluation.retrieval import neighbors
+from evaluation.tsne import tsne
 from evaluation.vectors import l2_normalize, row_blocks
 from lab.maps import STRIP, Selection, draw_maps
 from lab.pixels import pixel_vectors, reduced
@@ -15,10 +16,10 @@ MISTAKES = 24  # Of the surest, shown.
 SHOWN_SIDE = 96  # Pixels, at most, of an image that is kept to be shown.
 
 
-def measure(model, data, selection, settings, stage):
+def measure(model, data, selection, settings, stage, tsne=tsne):
     """The `Run` of a model, a `MetricModel` or `Pixels`, judged once on the test images of a `Dataset`.
 
-    `stage` is called with the name of each stage that begins.
+    `stage` is called with the name of each stage that begins; `tsne` makes a map, as that of `evaluation.tsne` does.
     """
     stage("embedding")
     embeddings = {part: model.embed(split.images) for part, split in data.parts.items()}
@@ -33,7 +34,7 @@ def measure(model, data, selection, settings, stage):
     maps = {}
     if settings.embedding_dim > 2:  # Two dimensions are drawn as they are.
         stage("t-SNE")
-        maps, coordinates = draw_maps(data, points, selection, settings)
+        maps, coordinates = draw_maps(data, points, selection, settings, tsne)
         arrays |= coordinates
     state = {"directions": model.class_directions, "centers": model.shown_centers}
     return Run(
@@ -84,10 +85,10 @@ class Pixels:
         return None
 
 
-def measure_pixels(data, settings, stage):
+def measure_pixels(data, settings, stage, tsne=tsne):
     """The `Run` of the raw pixels, which also says which images every run of its split shows, and how maps lie."""
     selection = Selection.of_pixels(data, settings)
-    run = measure(Pixels(max(map(len, data.parts.values()))), data, selection, settings, stage)
+    run = measure(Pixels(max(map(len, data.parts.values()))), data, selection, settings, stage, tsne)
     left_out = "tsne_mistakes", "mistakes", "mistake_images"  # Of interest where something was learnt.
     arrays = {
         name: array

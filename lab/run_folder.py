@@ -20,6 +20,7 @@ from lab.files import (
     save_table,
 )
 from lab.machine import environment
+from lab.kept import MAPS, kept_tsne
 from lab.maps import INDICES
 from lab.protocols import PROTOCOLS
 from lab.run import Run, StoredArrays
@@ -27,7 +28,8 @@ from lab.settings import PIXELS, Settings, as_given
 from losses import LOSSES
 from models import portable
 
-# What a run leaves, beside its `config.json` and its `Backup`.
+BACKUPS = (BACKUP, MAPS)  # Until a run ended.
+# What it leaves, beside its `config.json`.
 OURS = (
     *("metrics.json", "history.csv", "embeddings.npz", "training.npz", "embedder.keras", "weights.weights.h5"),
     *("tsne_*.csv", "tsne_*.png", "features*.png", "distances.png", "roc.png", "neighbors*.png", "confusion.png"),
@@ -144,7 +146,7 @@ class RunFolder:
             ) from None
 
     def start(self, settings, command, source=None):
-        """Removes what a run has left here but its `Backup`, and writes `config.json`.
+        """Removes what a run has left here but what it may go on from, and writes `config.json`.
 
         `source` is the name or the path of the data set. What is not of a run stays.
         """
@@ -156,8 +158,13 @@ class RunFolder:
         save_json(self.path / "config.json", config)
 
     def end(self):
-        """Removes what the training would go on from."""
-        (self.path / BACKUP).unlink(missing_ok=True)
+        """Removes what the run would go on from."""
+        for path in [path for pattern in BACKUPS for path in self.path.glob(pattern)]:
+            path.unlink(missing_ok=True)
+
+    def tsne(self, *arguments):
+        """As `tsne` of some arguments; a map that was made before the run was stopped is not made again."""
+        return kept_tsne(self.path, *arguments)
 
     def save_model(self, model):
         """Saves the embedder for use anywhere, and all weights, those of the losses included."""

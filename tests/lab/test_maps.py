@@ -103,7 +103,7 @@ def test_the_images_of_a_map_are_a_sample_in_proportion_and_fewer_for_a_first_lo
     assert len(sample_indices(labels, dataclasses.replace(SETTINGS, quick=True), points=70)) == 70
 
 
-def test_each_map_of_a_film_begins_where_the_last_ended(monkeypatch):
+def test_each_map_of_a_film_begins_where_the_last_ended():
     calls = []
 
     def moved(points, start, perplexity, iterations, seed, exaggeration):
@@ -111,8 +111,7 @@ def test_each_map_of_a_film_begins_where_the_last_ended(monkeypatch):
         np.testing.assert_allclose(np.linalg.norm(points, axis=1), 1)
         return start + 1, 0.0
 
-    monkeypatch.setattr(maps, "tsne", moved)
-    found = film_maps([np.full((5, 3), size) for size in (1.0, 2.0, 3.0)], np.zeros((5, 2)), perplexity=7)
+    found = film_maps([np.full((5, 3), size) for size in (1.0, 2.0, 3.0)], np.zeros((5, 2)), 7, moved)
     # Exaggeration would scatter what the last map has laid out.
     assert calls == [(0, 7, FILM_ITERATIONS, 12), (1, 7, FILM_ITERATIONS, 1), (2, 7, FILM_ITERATIONS, 1)]
     assert [places[0, 0] for places in found] == [1, 2, 3]
