@@ -11,6 +11,7 @@ from lab.backup import BACKUP
 from lab.damage import check_arrays, check_kinds, check_run
 from lab.errors import InputError
 from lab.files import (
+    LEFTOVER,
     is_leftover,
     read_json,
     remove_leftovers,
@@ -19,8 +20,8 @@ from lab.files import (
     save_json,
     save_table,
 )
-from lab.machine import environment
 from lab.kept import MAPS, kept_tsne
+from lab.machine import environment
 from lab.maps import INDICES
 from lab.protocols import PROTOCOLS
 from lab.run import Run, StoredArrays
@@ -89,10 +90,10 @@ class RunFolder:
         )
 
     def is_damaged(self):
-        """Whether a run ended here whose files do not say any more all that is compared."""
+        """Whether the files of a run do not say any more how it was started or, if it ended, all that is compared."""
         metrics = self.metrics()
         if metrics is None:
-            return False
+            return self._kept_settings() is None and self._is_ours()
         return not _is_trial(metrics) if self.is_trial else self.load() is None
 
     def is_done(self, settings, overwrite):
@@ -103,8 +104,10 @@ class RunFolder:
         """
         if not self._is_there():
             return False
-        found, kept = self.settings(), read_json(self.path / "config.json").get("settings")
-        if not isinstance(kept, dict):
+        found, kept = self.settings(), self._kept_settings()
+        if kept is None and self._is_ours():
+            return False
+        if kept is None:
             raise ConflictError(
                 f"{self.path} is not the folder of a run: it has no readable config.json. "
                 "Move it away, or choose another place with --runs."
@@ -139,11 +142,20 @@ class RunFolder:
                     "Move it away, or choose another place with --runs."
                 )
         try:
-            return any(self.path.iterdir())
+            return any(not LEFTOVER.match(inside.name) for inside in self.path.iterdir())
         except PermissionError as error:
             raise ConflictError(
                 f"cannot read {self.path} ({error.strerror}). Choose another place with --runs."
             ) from None
+
+    def _kept_settings(self):
+        """The settings in `config.json`, of whatever version; None if it does not say any."""
+        kept = read_json(self.path / "config.json").get("settings")
+        return kept if isinstance(kept, dict) else None
+
+    def _is_ours(self):
+        """Whether something lies here that a run leaves."""
+        return any(path for pattern in (*OURS, *BACKUPS) for path in self.path.glob(pattern))
 
     def start(self, settings, command, source=None):
         """Removes what a run has left here but what it may go on from, and writes `config.json`.

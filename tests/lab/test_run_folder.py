@@ -246,8 +246,8 @@ def test_a_run_whose_settings_this_version_does_not_know_is_replaced_only_if_ask
 def test_settings_of_another_kind_are_those_of_no_run(finished, kept):
     (finished.path / "config.json").write_text(f'{{"settings": {kept}}}')
     assert finished.settings() is finished.load() is None
-    with pytest.raises(ConflictError, match="not the folder of a run"):
-        finished.is_done(SETTINGS, overwrite=True)
+    assert finished.is_damaged()
+    assert not finished.is_done(SETTINGS, overwrite=True)
 
 
 @pytest.mark.parametrize("timing", [None, [], "soon"])
@@ -283,11 +283,33 @@ def test_damaged_metrics_are_those_of_an_unfinished_run(finished, content):
 
 
 @every_damage
-def test_a_damaged_config_makes_a_folder_foreign(finished, content):
-    (finished.path / "config.json").write_bytes(content)
-    assert finished.settings() is None
+@pytest.mark.parametrize("left", [["history.csv"], [BACKUP], ["metrics.json", "embeddings.npz"]])
+def test_a_damaged_config_makes_a_damaged_run_which_is_done_again_beside_what_is_of_the_user(folder, content, left):
+    folder.path.mkdir(parents=True)
+    (folder.path / "config.json").write_bytes(content)
+    for name in [*left, "notes.txt"]:
+        (folder.path / name).write_text("")
+    assert folder.settings() is None
+    assert folder.is_damaged()
+    assert not folder.is_done(SETTINGS, overwrite=False)
+    folder.start(SETTINGS, COMMAND)
+    assert not folder.is_damaged()
+    assert {*names(folder.path)} == {"config.json", "notes.txt"} | ({*left} & {BACKUP})
+
+
+@every_damage
+def test_without_any_file_of_a_run_a_damaged_config_is_foreign(folder, content):
+    folder.path.mkdir(parents=True)
+    (folder.path / "config.json").write_bytes(content)
+    assert not folder.is_damaged()
     with pytest.raises(ConflictError, match="not the folder of a run"):
-        finished.is_done(SETTINGS, overwrite=False)
+        folder.is_done(SETTINGS, overwrite=True)
+
+
+def test_a_file_half_written_by_a_dead_process_alone_is_no_foreign_folder(folder, dead):
+    folder.path.mkdir(parents=True)
+    (folder.path / f".partial-{dead}-config.json").write_text("{")
+    assert not folder.is_done(SETTINGS, overwrite=False)
 
 
 def test_a_folder_gives_back_settings_and_metrics(finished):
