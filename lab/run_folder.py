@@ -248,6 +248,8 @@ def clean(path):
     """Removes from the folder of a data set what processes that are dead by now left half done; what is ours alone."""
     for folder in (path, *path.glob("*/"), *path.glob("*/*/")):
         remove_leftovers(folder)
+        if RunFolder(folder).metrics() is not None:  # It was stopped at its very end.
+            RunFolder(folder).end()
     for old in filter(is_leftover, path.glob("*/.old-*/")):
         for file in (file for pattern in ("config.json", *OURS) for file in old.glob(pattern)):
             file.unlink()

@@ -497,6 +497,16 @@ def test_what_a_dead_process_left_is_removed_and_what_is_of_a_living_one_or_of_t
     assert names(finished.path) == [name for name in before if name != f".partial-{dead}-roc.png"]
 
 
+def test_what_a_run_would_go_on_from_is_removed_if_it_was_stopped_at_its_very_end(finished):
+    unfinished = finished.path.with_name("seed-1")
+    unfinished.mkdir()
+    for path in (finished.path, unfinished):
+        (path / BACKUP).write_bytes(b"of the training")
+    clean(finished.path.parents[1])
+    assert BACKUP not in names(finished.path)
+    assert names(unfinished) == [BACKUP]
+
+
 def test_files_of_a_process_on_another_host_are_left_over_after_a_day(tmp_path, dead):
     path = tmp_path / f".partial-0123abcd-{dead}-89abcdef-roc.png"
     path.write_text("")
