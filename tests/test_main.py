@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import json
 import pathlib
-import re
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.command import FAST, LOSSES
-from support.same_results import differences
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main as story
@@ -480,27 +478,6 @@ def test_ctrl_c_keeps_finished_runs_and_the_next_command_goes_on(tmp_path):
     assert process.returncode == 0
     assert "skipping softmax seed 0" in output
     assert "skipping center" not in output
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143)])
-def test_a_command_that_is_killed_goes_on_at_the_last_epoch_and_ends_as_an_undisturbed_one(tmp_path, number, status):
-    flags = ("--losses", "center", "--epochs", "4")
-    start(tmp_path / "undisturbed", *flags).communicate(timeout=300)
-    killed = start(tmp_path / "killed", *flags)
-    for line in killed.stdout:
-        if line.startswith("  center seed 0 epoch 3"):  # Its backup may be there, or be about to.
-            killed.send_signal(number)
-            break
-    _, errors = killed.communicate(timeout=300)
-    assert killed.returncode == status
-    assert "Traceback" not in errors
-    again = start(tmp_path / "killed", *flags)
-    output, _ = again.communicate(timeout=300)
-    assert again.returncode == 0
-    assert re.search(r"center seed 0: goes on after epoch [23]\n", output)
-    assert "center seed 0 epoch 1" not in output
-    assert list(differences(tmp_path / "undisturbed", tmp_path / "killed")) == []
 
 
 def test_ctrl_c_while_pictures_are_drawn_is_no_traceback(runs, monkeypatch, capsys):
