@@ -10,6 +10,7 @@ from lab.files import read_json, read_sealed, save_sealed
 from lab.machine import source_code
 
 BACKUP = "training.backup"  # In the folder of a run, until it ended.
+SHORT = 1.0  # Seconds. Of a shorter epoch, forcing its state to the disk takes too large a share: 10 to 20 ms.
 
 
 class Backup(keras.callbacks.Callback):
@@ -80,11 +81,13 @@ class Backup(keras.callbacks.Callback):
                 part.state = {key.removeprefix(begin): v for key, v in self.found.items() if key.startswith(begin)}
             del self.found
 
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch_begun = self.seconds
+
     def on_epoch_end(self, epoch, logs=None):
         if not self.path or self.model.stop_training:  # It failed, and would again.
             return
         states = {"variables": self, **self.parts}
         arrays = {f"{name}/{key}": v for name, part in states.items() for key, v in part.state.items()}
-        save_sealed(
-            self.path, arrays | {"made_with": json.dumps(self.made_with), "epochs": epoch + 1, "seconds": self.seconds}
-        )
+        arrays |= {"made_with": json.dumps(self.made_with), "epochs": epoch + 1, "seconds": self.seconds}
+        save_sealed(self.path, arrays, lasting=self.seconds - self.epoch_begun > SHORT)

@@ -23,8 +23,11 @@ DIGEST = 32  # Bytes at the beginning of a sealed file.
 
 
 @contextlib.contextmanager
-def whole_file(path):
+def whole_file(path, lasting=True):
     """Gives a temporary path to write to, which takes the place of `path` only if all went well.
+
+    If it is to be `lasting`, it is on the disk by then: else a power loss might leave the name without the content. The
+    system brings the name there in seconds: until then, the old file is whole.
 
     Raises:
         OSError: If the system refuses; it names `path`.
@@ -35,6 +38,9 @@ def whole_file(path):
     try:
         with naming(path):
             yield temporary
+            if lasting:
+                with open(temporary, "rb+") as file:
+                    os.fsync(file.fileno())
             temporary.replace(path)
     finally:
         with contextlib.suppress(OSError):  # What went wrong before matters more.
@@ -130,11 +136,11 @@ def save_arrays(path, arrays):
         np.savez(file, **arrays)
 
 
-def save_sealed(path, arrays):
-    """Writes a dict of arrays and plain values, after the hash of all."""
+def save_sealed(path, arrays, lasting=True):
+    """Writes a dict of arrays and plain values, after the hash of all; `lasting` as for `whole_file`."""
     content = io.BytesIO()
     np.savez(content, **arrays)
-    with whole_file(path) as temporary, open(temporary, "wb") as file:
+    with whole_file(path, lasting) as temporary, open(temporary, "wb") as file:
         file.write(hashlib.sha256(content.getbuffer()).digest())
         file.write(content.getbuffer())
 

@@ -132,6 +132,15 @@ def test_what_was_trained_to_its_end_is_not_trained_again(ended):
     assert len(again.estimate.trained) == 1  # Not taken for raw pixels, which train nothing.
 
 
+@pytest.mark.parametrize(("short", "lasting"), [(0.0, True), (1000.0, False)])
+def test_only_the_state_of_epochs_that_are_not_short_is_forced_to_the_disk(tmp_path, monkeypatch, short, lasting):
+    seen = []
+    monkeypatch.setattr(backup, "SHORT", short)
+    monkeypatch.setattr(backup, "save_sealed", lambda path, arrays, lasting: seen.append(lasting))
+    Trained(tmp_path, small_settings())
+    assert seen == [lasting] * 2
+
+
 @pytest.mark.xdist_group("backup")
 def test_the_time_before_the_stop_counts(ended):
     again = Trained(ended.folder.path, small_settings())

@@ -59,6 +59,20 @@ def test_a_file_is_replaced_only_after_the_block(old):
     assert names(old.parent) == ["file.txt"]
 
 
+@pytest.mark.parametrize("lasting", [True, False])
+def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(old, monkeypatch, lasting):
+    forced = []
+
+    def fsync(file):
+        forced.append((os.fstat(file).st_size, old.read_text()))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with whole_file(old, lasting) as temporary:
+        temporary.write_text("newer")
+    assert forced == ([(5, "old")] if lasting else [])
+    assert old.read_text() == "newer"
+
+
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(old, error):
     def write():

@@ -104,6 +104,7 @@ class Killer:
         self.reach("run")
 
     def begin_epoch(self, original, backup, epoch, logs=None):
+        original(backup, epoch, logs)
         self.note("begins", epoch)
         self.reach(f"epoch {epoch}")
 
