@@ -7,7 +7,6 @@ from keras import ops
 
 from .angular import own_class, with_own_class
 from .arguments import number, sizes, whole_number
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import cosines, cross_entropy, lengths
 
@@ -90,7 +89,6 @@ class ASoftmax(LossLayer):
         return ops.maximum(base * ops.power(1 + gamma * step, -power), minimum)
 
     def call(self, labels, embeddings, training=False):
-        labels = class_ids(labels, embeddings)
         if training:
             self.step.assign_add(self.if_right(ops.ones((), "int32")))
         at_angle_0 = self._at_angle_0(embeddings)

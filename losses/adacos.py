@@ -7,7 +7,6 @@ from keras import ops
 
 from .angular import CosineClassifier, own_class, with_own_class
 from .arguments import flag, whole_number
-from .labels import class_ids
 from .numerics import BIG, cross_entropy
 
 MAX_SCALE = 100.0  # Above it the softmax is a hard maximum.
@@ -59,7 +58,6 @@ class AdaCos(CosineClassifier):
         )
 
     def call(self, labels, embeddings, training=False):
-        labels = class_ids(labels, embeddings)
         cosines = self.cosines(embeddings)
         if training and self.dynamic:
             self._adapt(labels, ops.stop_gradient(cosines))

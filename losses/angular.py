@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from .arguments import positive, sizes
-from .labels import class_ids, own_mask
+from .labels import own_mask
 from .layer import LossLayer
 from .numerics import cosines, cross_entropy
 
@@ -47,7 +47,6 @@ class CosineClassifier(LossLayer):
         return cosines
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         scores = self.cosines(embeddings)
         own = self.target_cosines(own_class(scores, labels))
         return cross_entropy(self.scale * with_own_class(scores, labels, own), labels)

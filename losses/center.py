@@ -5,7 +5,6 @@ from keras import ops
 
 from .arguments import number, sizes
 from .centers import damped_mean
-from .labels import class_ids
 from .layer import LossLayer
 
 
@@ -56,7 +55,6 @@ class CenterLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings, training=False):
-        labels = class_ids(labels, embeddings)
         # Subtracting gathered centers is exact; expanding the square would cancel.
         offsets = embeddings - ops.take(self.centers, labels, axis=0)  # (batch, embedding_dim)
         if training:

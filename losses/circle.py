@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import number, positive
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over
 from .pairwise import anchors_with_both, pair_cosines, pair_masks
@@ -53,7 +52,6 @@ class CircleLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         cosines = pair_cosines(embeddings)
         positives, negatives = pair_masks(labels)
         fixed = ops.stop_gradient(cosines)

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import flag, number
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import l2_normalize, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -67,7 +66,6 @@ class ContrastiveLoss(LossLayer):
         return mean_over(ops.cast(safe_sqrt(squared) < self.margin, squared.dtype), negatives)
 
     def _pairs(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         if self.normalize:
             embeddings = l2_normalize(embeddings)

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import positive, sizes
-from .labels import class_ids
 from .layer import LossLayer
 
 
@@ -51,7 +50,6 @@ class ContrastiveCenterLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         own = _squared(embeddings - ops.take(self.centers, labels, axis=0))  # (batch,)
         # With the centers' mean as origin the cross terms of the sum over all centers cancel:
         # no (batch, num_classes) matrix.

@@ -7,7 +7,6 @@ from keras import ops
 
 from .arguments import flag, number, one_of, positive, whole_number
 from .centers import damped_mean
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import l2_normalize, lengths, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -131,7 +130,6 @@ class ExponentialTripletLoss(LossLayer):
 
     def _violations(self, labels, embeddings):
         """For positives and for negatives: by how much each anchor's hardest is off, and whether it has one."""
-        labels = class_ids(labels, embeddings)
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
         (farthest, with_positive), (nearest, with_negative) = _hardest(labels, embeddings, self.scale)
@@ -211,7 +209,6 @@ class ExponentialCenterLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings, training=False):
-        labels = class_ids(labels, embeddings)
         embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
         if self.variant == "code":
             (farthest, with_positive), _ = _hardest(labels, embeddings, self.scale)

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import number
-from .labels import class_ids
 from .numerics import l2_normalize
 from .triplet import TripletLoss
 
@@ -51,7 +50,6 @@ class IntraEnhancedTripletLoss(TripletLoss):
         self.intra_weight = number("intra_weight", intra_weight)
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         triplets = super().call(labels, embeddings)
         if self.normalize:
             embeddings = l2_normalize(embeddings)

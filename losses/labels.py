@@ -27,6 +27,12 @@ def class_ids(labels, embeddings):
     Raises:
         ValueError: If the labels are one-hot, or the two arguments are swapped or differ in length.
     """
+    check_shapes(labels, embeddings)
+    return _integers(ops.reshape(ops.convert_to_tensor(labels), (-1,)))
+
+
+def check_shapes(labels, embeddings):
+    """Refuses what `class_ids` refuses, of symbolic tensors too."""
     labels_shape, embeddings_shape = tuple(labels.shape), tuple(embeddings.shape)
     received = f"Received: labels of shape {labels_shape}, embeddings of shape {embeddings_shape}."
     if len(embeddings_shape) != 2:
@@ -34,16 +40,13 @@ def class_ids(labels, embeddings):
             "Call a loss as `loss(labels, embeddings)`, with labels `(batch,)` first and "
             f"embeddings `(batch, embedding_dim)` second. {received}"
         )
-    if len(labels_shape) == 2 and labels_shape[1] == 1:
-        labels = ops.squeeze(labels, axis=1)
-    elif len(labels_shape) != 1:
+    if len(labels_shape) != 1 and labels_shape[1:] != (1,):
         raise ValueError(
             "Labels must be class numbers of shape `(batch,)`. For one-hot labels pass "
             f"`ops.argmax(labels, axis=-1)`. {received}"
         )
     if None not in (labels_shape[0], embeddings_shape[0]) and labels_shape[0] != embeddings_shape[0]:
         raise ValueError(f"A batch needs one label per embedding. {received}")
-    return _integers(ops.convert_to_tensor(labels))
 
 
 def are_class_numbers(labels, num_classes=None):

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from .arguments import plain
-from .labels import are_class_numbers, class_ids
+from .labels import are_class_numbers, check_shapes, class_ids
 
 
 class LossLayer(keras.Layer):
@@ -54,6 +54,12 @@ class LossLayer(keras.Layer):
         finally:
             self._right = True
         return ops.where(right, value, ops.full_like(value, float("nan")))
+
+    def compute_output_spec(self, labels, embeddings, **kwargs):
+        """Of symbolic tensors Keras asks `call`, which is to get class numbers here too."""
+        check_shapes(labels, embeddings)
+        numbers = keras.KerasTensor(labels.shape[:1], "int32")
+        return super().compute_output_spec(numbers, embeddings, **kwargs)
 
     def if_right(self, change):
         """A change of the loss's own state; 0, or False, in a compiled step whose labels turn out to be wrong."""

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import number
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -56,7 +55,6 @@ class LiftedStructureLoss(LossLayer):
 
     def _bounds(self, labels, embeddings):
         """J of all pairs, about `-BIG` without a negative, and the mask of the positive pairs, `(batch, batch)`."""
-        labels = class_ids(labels, embeddings)
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         distances = safe_sqrt(squared_distances(embeddings))
         positives, negatives = pair_masks(labels)

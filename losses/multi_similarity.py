@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import number, positive
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, masked_max, masked_min, mean_over
 from .pairwise import anchors_with_both, pair_cosines, pair_masks
@@ -73,7 +72,6 @@ class MultiSimilarityLoss(LossLayer):
 
     def _mined(self, labels, embeddings):
         """Cosines, masks of the kept positives, the kept negatives and all pairs, and which anchors have both."""
-        labels = class_ids(labels, embeddings)
         cosines = pair_cosines(ops.convert_to_tensor(embeddings, self.compute_dtype))
         positives, negatives = pair_masks(labels)
         # Dropped, not kept, by comparison: NaN is never dropped.

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import number
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over
 from .pairwise import pair_masks
@@ -48,7 +47,6 @@ class NPairLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         products = ops.matmul(embeddings, ops.transpose(embeddings))  # (batch, batch)
         positives, negatives = pair_masks(labels)
         class_sizes = 1 + ops.sum(ops.cast(positives, products.dtype), axis=-1)  # (batch,)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from .arguments import number, positive, sizes
-from .labels import class_ids, own_mask
+from .labels import own_mask
 from .layer import LossLayer
 from .numerics import cosines, log_sum_exp, mean_over
 
@@ -62,7 +62,6 @@ class ProxyAnchorLoss(LossLayer):
         return self.scale * cosines(embeddings, self.proxies)
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         scores = self.logits(embeddings)
         own = own_mask(labels, scores.shape[1])
         others = ops.logical_not(own)

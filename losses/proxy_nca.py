@@ -5,7 +5,7 @@ from keras import ops
 
 from .angular import own_class
 from .arguments import flag, positive, sizes
-from .labels import class_ids, own_mask
+from .labels import own_mask
 from .layer import LossLayer
 from .numerics import cosines, cross_entropy, log_sum_exp
 
@@ -63,7 +63,6 @@ class ProxyNCALoss(LossLayer):
         return 2 * self.scale * cosines(embeddings, self.proxies)
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         scores = self.logits(embeddings)
         if self.include_positive:
             return cross_entropy(scores, labels)

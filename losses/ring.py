@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import number, positive
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import lengths
 
@@ -53,7 +52,6 @@ class RingLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings, training=False):
-        class_ids(labels, embeddings)  # Only to refuse swapped arguments.
         excess = lengths(embeddings) - self.radius  # (batch,)
         if training:
             self.radius.assign_add(self.if_right(self.radius_rate * ops.mean(ops.stop_gradient(excess))))

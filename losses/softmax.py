@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import sizes
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import cross_entropy
 
@@ -50,5 +49,4 @@ class Softmax(LossLayer):
         return ops.matmul(embeddings, ops.transpose(self.class_weights)) + self.bias
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         return cross_entropy(self.logits(embeddings), labels)

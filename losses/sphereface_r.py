@@ -7,7 +7,6 @@ from keras import ops
 
 from .angular import GRADIENTS, CosineClassifier, detached, own_class, with_own_class
 from .arguments import number, one_of
-from .labels import class_ids
 from .numerics import cross_entropy
 
 VARIANTS = ("v1", "v2")
@@ -66,7 +65,6 @@ class SphereFaceR(CosineClassifier):
         self.margin_gradient = one_of("margin_gradient", margin_gradient, GRADIENTS)
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         cosines = self.cosines(embeddings)
         own = own_class(cosines, labels)
         if self.variant == "v1":

@@ -4,7 +4,6 @@ import keras
 from keras import ops
 
 from .arguments import positive
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over
 from .pairwise import pair_cosines, pair_masks
@@ -47,7 +46,6 @@ class SupervisedContrastiveLoss(LossLayer):
         self.built = True
 
     def call(self, labels, embeddings):
-        labels = class_ids(labels, embeddings)
         scores = pair_cosines(embeddings) / self.temperature
         positives, negatives = pair_masks(labels)
         totals = log_sum_exp(scores, ops.logical_or(positives, negatives))  # (batch,)

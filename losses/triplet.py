@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from .arguments import flag, number, one_of
-from .labels import class_ids
 from .layer import LossLayer
 from .numerics import l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import anchors_with_both, pair_masks, squared_distances
@@ -111,7 +110,6 @@ class TripletLoss(LossLayer):
 
     def _pairs(self, labels, embeddings):
         """Distances, and masks of the positive and negative pairs, each `(batch, batch)`."""
-        labels = class_ids(labels, embeddings)
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         if self.normalize:
             embeddings = l2_normalize(embeddings)

@@ -5,7 +5,7 @@ from keras import ops
 
 from .arguments import number, sizes
 from .centers import damped_mean
-from .labels import class_ids, own_mask
+from .labels import own_mask
 from .layer import LossLayer
 from .numerics import BIG
 
@@ -84,7 +84,6 @@ class TripletCenterLoss(LossLayer):
 
     def _compare(self, labels, embeddings):
         """The own and the nearest other class, the offsets from their centers, and by how much the margin is missed."""
-        labels = class_ids(labels, embeddings)
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         nearest = self._nearest_other_center(labels, ops.stop_gradient(embeddings))
         own_offsets = embeddings - ops.take(self.centers, labels, axis=0)  # (batch, embedding_dim)
