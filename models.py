@@ -1,5 +1,6 @@
 """The networks, which are in `lab.networks`, and the model that trains one of them with a weighted sum of losses."""
 
+import collections
 import math
 
 import keras
@@ -17,7 +18,7 @@ from lab.networks import (
     start_averages,
 )
 from losses import LOSSES
-from losses.layer import refuse_replicas
+from losses.layer import refuse_replicas, warn_of_the_old
 
 __all__ = [
     "EMBEDDING_INITS",
@@ -70,8 +71,8 @@ class MetricModel(keras.Model):
     def __init__(self, embedder, terms, **kwargs):
         super().__init__(**kwargs)
         self.embedder = embedder
-        self.term_weights = {name: weight for name, (weight, _) in terms.items()}
         self.terms = {name: loss for name, (_, loss) in terms.items()}
+        self.term_weights = _TermWeights({name: weight for name, (weight, _) in terms.items()}, self.terms)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in terms}
         self.classifier = next(
             (loss for weight, loss in terms.values() if weight > 0 and hasattr(loss, "logits")), None
@@ -155,3 +156,16 @@ class MetricModel(keras.Model):
                 if self.term_weights[term] and hasattr(loss, name):
                     return ops.convert_to_numpy(getattr(loss, name))
         return None
+
+
+class _TermWeights(collections.UserDict):
+    """The weights of the terms by name; warns of a change that a compiled step does not follow, as a loss does."""
+
+    def __init__(self, weights, losses):
+        self.losses = losses
+        super().__init__(weights)
+
+    def __setitem__(self, name, weight):
+        if weight != self.get(name, weight) and self.losses[name].compiled:
+            warn_of_the_old(name, "term_weights")
+        super().__setitem__(name, weight)

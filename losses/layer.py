@@ -29,6 +29,7 @@ class LossLayer(keras.Layer):
     """
 
     num_classes = None  # Of a loss with something for each class: its labels are to be below.
+    compiled = False  # Whether it has been in a step that keeps the numbers it was compiled with.
     _right = True  # Whether the labels of this call are; in a compiled step only the step itself knows.
 
     def __new__(cls, *args, **kwargs):
@@ -69,25 +70,33 @@ class LossLayer(keras.Layer):
         frame = _nearest_frame(keras.Model.compute_loss)  # Keras traces a loss once to build a model that runs eagerly.
         # PyTorch's compiler looks whether a number has changed, and compiles anew.
         if keras.backend.backend() != "torch" and not (frame and frame.f_locals["self"].run_eagerly):
-            self._compiled = True
+            self.compiled = True
 
     def __setattr__(self, name, value):
-        arguments = inspect.signature(type(self).__init__).parameters if "_compiled" in vars(self) else ()
+        arguments = inspect.signature(type(self).__init__).parameters if self.compiled else ()
         if name in arguments and name in vars(self) and value != vars(self)[name]:
-            warnings.warn(
-                f"The step that is compiled keeps the old `{name}` of {type(self).__name__}. After it is changed call "
-                "the model's `make_train_function(force=True)`, or compile your own step anew.",
-                stacklevel=2,
-            )
+            warn_of_the_old(name, type(self).__name__)
         super().__setattr__(name, value)
 
-    def stateless_call(self, trainable_variables, non_trainable_variables, labels, embeddings, **kwargs):
+    def stateless_call(
+        self, trainable_variables, non_trainable_variables, labels, embeddings, return_losses=False, **kwargs
+    ):
         """As that of Keras, but like `__call__`: for embeddings of any dtype, and every loss takes `training`."""
         variables = [*self.trainable_variables, *self.non_trainable_variables]
         values = [*trainable_variables, *non_trainable_variables]
         with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))) as scope:
             value = self(labels, embeddings, **kwargs)
-        return value, [scope.get_current_value(weight) for weight in self.non_trainable_variables]
+        following = [scope.get_current_value(weight) for weight in self.non_trainable_variables]
+        return (value, following, []) if return_losses else (value, following)  # No loss has a regularizer.
+
+
+def warn_of_the_old(name, owner):
+    """Warns of a number that is changed after a step was compiled; called where it is set."""
+    warnings.warn(
+        f"The step that is compiled keeps the old `{name}` of {owner}. After it is changed call the model's "
+        "`make_train_function(force=True)`, or compile your own step anew.",
+        stacklevel=3,
+    )
 
 
 def refuse_replicas(what):

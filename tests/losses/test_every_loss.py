@@ -247,7 +247,8 @@ def test_a_stateless_call_in_training_gives_the_value_and_the_next_state_and_cha
     loss = make(variant)
     state = [weight.value for weight in loss.trainable_variables], [w.value for w in loss.non_trainable_variables]
     before = loss.get_weights()
-    value, following = loss.stateless_call(*state, labels, embeddings, training=True)
+    value, following, losses = loss.stateless_call(*state, labels, embeddings, return_losses=True, training=True)
+    assert losses == []
     for weight, old in zip(loss.get_weights(), before, strict=True):
         np.testing.assert_array_equal(weight, old)
     assert keras.backend.standardize_dtype(value.dtype) == "float32"

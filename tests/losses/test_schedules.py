@@ -76,18 +76,21 @@ def test_a_callback_changes_a_number_of_a_model_that_is_training(case, mode):
 
 
 @every_mode
-def test_a_loss_that_has_been_compiled_warns_of_a_change(mode):
-    model = compiled(triplets(), mode)
-    model.loss.margin = 0.1
+@pytest.mark.parametrize("case", ["compile", "a term's weight"])
+def test_what_has_been_compiled_warns_of_a_change(case, mode):
+    make, change = CASES[case]
+    model = compiled(triplets() if case == "compile" else None, mode, make())
+    change(model, 0.1)
     model.train_on_batch(*images_and_labels())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        model.loss.margin = 0.1  # No change.
+        change(model, 0.1)  # No change.
         assert not caught
-        model.loss.margin = 0.2
+        change(model, 0.2)
     # PyTorch compiles anew by itself.
     expected = mode != "eager" and keras.backend.backend() != "torch"
-    assert ["make_train_function(force=True)" in str(warning.message) for warning in caught] == [True] * expected
+    found = [(pathlib.Path(w.filename).name, "make_train_function(force=True)" in str(w.message)) for w in caught]
+    assert found == [("test_schedules.py", True)] * expected
 
 
 @every_mode
