@@ -63,6 +63,17 @@ def test_it_is_refused_before_anything_has_moved_however_the_model_runs(mode, me
     np.testing.assert_array_equal(loss.get_weights()[0], before)
 
 
+@every_mode
+def test_a_mask_of_keras_on_the_embeddings_changes_nothing(mode):
+    points, labels = images_and_labels()
+    points[::3] = 0.0
+    plain = network()
+    inputs = keras.Input((6,))
+    masked = keras.Model(inputs, plain.layers[-1](keras.layers.Masking()(inputs)))
+    losses = [compiled(TripletLoss(), mode, model).evaluate(points, labels, verbose=0) for model in (plain, masked)]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-6)
+
+
 class OfOnesOwn(keras.losses.Loss):
     def __init__(self, loss):
         super().__init__()
