@@ -56,7 +56,8 @@ def masked_min(values, mask):
 
 def log_sum_exp(values, mask, axis=-1):
     """log of the sum of `exp(values)` of each row where `mask` holds; about `-BIG` where it holds nowhere."""
-    return ops.logsumexp(ops.where(mask, values, ops.full_like(values, -BIG)), axis=axis)
+    found = ops.logsumexp(ops.where(mask, values, ops.full_like(values, -BIG)), axis=axis, keepdims=True)
+    return ops.squeeze(found, axis=axis)  # Without `keepdims`, Keras up to 3.4 drops the axis of a batch of one too.
 
 
 def cross_entropy(logits, labels):

@@ -36,6 +36,17 @@ def test_the_losses_with_something_for_each_class_know_their_number():
     assert documented == WITH_CLASSES
 
 
+@pytest.mark.parametrize("shape", [(), (1,)])
+def test_a_functional_model_gives_a_loss_class_numbers_as_well(shape):
+    labels, embeddings = batch()
+    inputs = keras.Input(shape, dtype="int32"), keras.Input(embeddings.shape[1:])
+    model = keras.Model(inputs, TripletLoss()(*inputs))
+    value = model([labels.reshape(-1, *shape), embeddings.astype("float32")])
+    assert float(value) == pytest.approx(float(TripletLoss()(labels, embeddings.astype("float32"))), rel=1e-6)
+    with pytest.raises(ValueError, match="Received: labels of shape"):
+        TripletLoss()(*inputs[::-1])
+
+
 @every_outside
 @pytest.mark.parametrize("variant", WITH_CLASSES)
 def test_known_labels_outside_the_classes_raise_with_the_label_and_the_range(variant, wrong):
