@@ -7,7 +7,7 @@ import numpy as np
 
 from lab.batches import stratified_sample
 from lab.errors import InputError
-from lab.figures.style import undrawable
+from lab.figures.fonts import undrawable
 from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, some_pairs
 from lab.rows import Rows
 from lab.sources import SOURCES, read
@@ -187,8 +187,8 @@ def load_dataset(dataset, report=print, quick=False, size=None, track=untracked)
     if letters := undrawable("".join((*data.class_names, *data.unseen_names))):
         some = letters if len(letters) <= LETTERS else f"{letters[:LETTERS]} and {len(letters) - LETTERS:,} others"
         report(
-            f"{data.name}: the pictures show {some} of the class names as boxes, which matplotlib's font lacks. "
-            'Name one that has them in a file matplotlibrc, such as "font.family: sans-serif, Noto Sans CJK JP".'
+            f"{data.name}: the pictures show {some} of the class names as boxes: no font of this machine has them. "
+            "Install one that does, such as Noto Sans CJK."
         )
     return part_of(data, *QUICK_IMAGES) if quick else data
 

@@ -9,9 +9,10 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from lab.colored import TOLD_APART
+
+from .fonts import use_fonts
 
 DPI = 160
 INK, MUTED = "#222222", "#666666"
@@ -81,7 +82,7 @@ def classes_tested(run):
 def page(size, title, fontsize=12, **padding):
     """An empty figure with a bold title at the left; `padding` is that of its constrained layout, in inches."""
     figure = Figure(figsize=size, dpi=DPI, layout="constrained")
-    lines = textwrap.fill(title, int(72 * size[0] / (LETTER * fontsize)))
+    lines = balanced(title, int(72 * size[0] / (LETTER * fontsize)))
     figure.suptitle(lines, fontsize=fontsize, weight="bold", color=INK, x=0.01, ha="left")
     figure.get_layout_engine().set(**{"w_pad": 0.08, "h_pad": 0.08} | padding)
     return figure
@@ -97,18 +98,12 @@ def panels(figure, rows, columns, used, **options):
 
 def as_png(figure, dpi="figure"):
     """A figure drawn as PNG."""
+    use_fonts(figure)
     content = io.BytesIO()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from font")  # Of each letter: `undrawable` says it once.
         figure.savefig(content, format="png", dpi=dpi)
     return content.getvalue()
-
-
-def undrawable(text):
-    """The letters of a text that matplotlib's font lacks, each once and in order: they are drawn as boxes."""
-    fonts = (get_font(findfont(FontProperties(family=[family]))) for family in matplotlib.rcParams["font.family"])
-    drawable = set().union(*(font.get_charmap() for font in fonts))
-    return "".join(letter for letter in dict.fromkeys(text) if ord(letter) not in drawable)
 
 
 def grid_shape(cells):
@@ -121,6 +116,14 @@ def grid_shape(cells):
     square = math.ceil(math.sqrt(cells))
     columns = min(min(6, square), min(6, square + 1), key=lambda columns: -cells % columns)
     return -(-cells // columns), columns
+
+
+def balanced(title, width):
+    """A title on as few lines of at most so many letters as it takes, all about as long: no word is left alone."""
+    lines = len(textwrap.wrap(title, width))
+    longest = max(map(len, title.split()), default=1)
+    narrower = range(min(longest, width), width)
+    return textwrap.fill(title, next((w for w in narrower if len(textwrap.wrap(title, w)) == lines), width))
 
 
 def wrapped(name, width):

@@ -7,13 +7,12 @@ import matplotlib
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
-from matplotlib.figure import Figure
 from support.colors import VISIONS, seen
 from support.pictures import DIGITS, named_run
 
 from lab.figures.style import (
     REST,
-    as_png,
+    balanced,
     class_colors,
     classes_tested,
     colors_of,
@@ -21,7 +20,6 @@ from lab.figures.style import (
     known_colors_of,
     rest_note,
     some_colors,
-    undrawable,
 )
 from lab.protocols import PROTOCOLS
 
@@ -130,11 +128,22 @@ def test_a_grid_is_about_square_with_few_empty_cells(cells, shape):
     assert grid_shape(cells) == shape
 
 
-def test_letters_that_the_font_lacks_are_told_and_drawn_without_a_warning():
-    assert undrawable("Jäcke 靴 帽 靴") == "靴帽"  # Warnings are errors here.
-    figure = Figure()
-    figure.suptitle("靴")
-    assert as_png(figure).startswith(b"\x89PNG")
+@pytest.mark.parametrize(
+    ("title", "width", "expected"),
+    [
+        ("a title that fits", 20, "a title that fits"),
+        (
+            "center on digits, seed 0: the 24 worst of 300 mistakes",
+            50,
+            "center on digits, seed 0:\nthe 24 worst of 300 mistakes",
+        ),
+        ("of extraordinarily_long words two", 24, "of extraordinarily_long\nwords two"),
+        ("a_word_wider_than_a_line", 10, "a_word_wid\ner_than_a_\nline"),
+        ("", 20, ""),
+    ],
+)
+def test_the_lines_of_a_title_are_about_as_long(title, width, expected):
+    assert balanced(title, width) == expected
 
 
 def many_run(**run):
