@@ -79,8 +79,7 @@ def run_pictures(run):
     if len(labels) and (wrong or len(run.known_names) <= MOST_ROWS):
         drawn["confusion"] = confusion_figure(f"{heading}: {wrong:,} of {len(labels):,} test images wrong", run)
     if wrong:
-        worst = f"{heading}: the {len(run.arrays['mistakes'])} worst of {wrong:,} mistakes"
-        drawn["mistakes"] = mistakes_figure(worst, run)
+        drawn["mistakes"] = mistakes_figure(f"{heading}: {_worst(len(run.arrays['mistakes']), wrong)}", run)
     if run.settings.embedding_dim == 2:
         known = f"{heading}, {run.protocol.known}: {text('nearest_mean')}" if len(labels) else None
         drawn["features"] = features_figure(known or f"{judged}: {text('map_at_r')}", **features_of(run))
@@ -109,12 +108,11 @@ def comparison_pictures(results):
         return []
     losses = {name: run for name, run in shown.items() if run.role != "baseline"}
     stamp = f"{results.title}{which}"
-    judged = f"{stamp}{results.protocol.judged}"
     known = ", classes trained on" if results.protocol.judged else ""
     drawn = {
-        "distances": distances_figure(_titled(judged, "distances"), shown),
-        "roc": roc_figure(_titled(judged, "roc"), shown),
-        **_numbered("neighbors", neighbors_pages(_titled(judged, "neighbors"), shown)),
+        "distances": distances_figure(_titled(stamp, "distances"), shown),
+        "roc": roc_figure(_titled(stamp, "roc"), shown),
+        **_numbered("neighbors", neighbors_pages(_titled(stamp, "neighbors"), shown)),
         "class_means": class_means_figure(_titled(f"{stamp}{known}", "class_means"), shown),
     }
     if losses:
@@ -123,7 +121,7 @@ def comparison_pictures(results):
         drawn["tsne"] = comparison_tsne_figure(_titled(stamp, "tsne"), shown, _note(shown))
     elif losses:
         has_known = len(next(iter(losses.values())).arrays["test_labels"])
-        what = f"{stamp}, {results.protocol.known}" if has_known else judged
+        what = f"{stamp}, {results.protocol.known}" if has_known else stamp
         drawn["features"] = comparison_features_figure(_titled(what, "features"), losses)
     return [Picture(f"comparison_{name}.png", as_png(figure)) for name, figure in drawn.items()]
 
@@ -152,6 +150,13 @@ def _finding(results):
 def _heading(run):
     settings = run.settings
     return f"{'QUICK · ' if settings.quick else ''}{settings.name} on {settings.dataset}, {settings.unit}"
+
+
+def _worst(shown, wrong):
+    """Which of the mistakes are shown, in words."""
+    if wrong == 1:
+        return "the only mistake"
+    return f"all {wrong:,} mistakes" if shown == wrong else f"the {shown} worst of {wrong:,} mistakes"
 
 
 def _right(run):

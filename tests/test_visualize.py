@@ -162,7 +162,7 @@ def test_only_mistakes_are_shown_as_mistakes(monkeypatch):
     run = measurement.measure(Undecided(), data, selection, make_run("center").settings, lambda stage: None)
     assert not run.arrays["test_errors"].any()
     figure = contents(run_pictures(run))["mistakes.png"]
-    assert title(figure) == "center on digits, seed 0: the 10 worst of 10 mistakes"
+    assert title(figure) == "center on digits, seed 0: all 10 mistakes"
     assert [(axes.get_title(), axes.texts[0].get_text()) for axes in figure.axes if axes.images] == [("2", "1")] * 10
 
 
@@ -591,9 +591,9 @@ def test_titles_of_open_comparisons_say_which_classes_they_speak_of(given):
     stamp = "digits, classes unseen (split 0)"
     found = titles(open_run(embedding_dim=64))
     assert {name: found[name] for name in ("distances", "roc", "neighbors")} == {
-        "distances": f"{stamp}, classes never seen: {DISTANCES}",
-        "roc": f"{stamp}, classes never seen: {ROC}",
-        "neighbors": f"{stamp}, classes never seen: {NEIGHBORS}",
+        "distances": f"{stamp}: {DISTANCES}",
+        "roc": f"{stamp}: {ROC}",
+        "neighbors": f"{stamp}: {NEIGHBORS}",
     }
     features = titles(open_run())["features"]
     assert features == f"{stamp}, test images of known classes: two-dimensional embeddings as they are"

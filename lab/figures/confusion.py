@@ -1,13 +1,11 @@
 """Which classes does a classifier take for which?"""
 
-import textwrap
-
 import numpy as np
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix
 
 from .names import WIDEST, shown_name, width_of
-from .style import DPI, INK, MUTED
+from .style import DPI, INK, MUTED, balanced
 
 MOST_ROWS = 25  # With more classes,
 CONFUSED = 20  # these are shown: those confused most.
@@ -43,9 +41,10 @@ def confusion_figure(title, run):
     axes.set_yticks(range(len(class_names)), class_names)
     axes.tick_params(length=0, labelsize=9)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel(f"predicted by {run.classifier}", color=MUTED)
+    others = f"\n{OTHERS}: the {num_classes - len(chosen):,} classes without a row of their own, together"
+    axes.set_xlabel(f"predicted by {run.classifier}{others * (len(counts) > len(chosen))}", color=MUTED)
     axes.set_ylabel("true", color=MUTED)
-    axes.set_title(textwrap.fill(title, int(54 * scale)), fontsize=11, color=INK, loc="left", weight="bold")
+    axes.set_title(balanced(title, int(54 * scale)), fontsize=11, color=INK, loc="left", weight="bold")
     return figure
 
 

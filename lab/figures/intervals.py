@@ -37,7 +37,10 @@ OF_ONE = (
     "Scores of one {unit}: one {unit} tells nothing from chance, however large a difference looks. Right is better. "
     "Raw pixels have numbers alone."
 )
-UNTESTED = "Means over {units}, each with its own 95 % interval: nothing is compared. Right is better."
+UNTESTED = (
+    "Means over {units}, each with its own 95 % interval: nothing is compared. Right is better. At an edge, an arrow "
+    "says that an interval goes on."
+)
 
 
 def intervals_figure(title, results):
@@ -73,8 +76,11 @@ def _draw_column(axes, results, name, places, tested):
     score = results.protocol.scores[name]
     marks = _differences(results, name) if tested else _means(results, name)
     middle, half = _scale([found for found, _ in marks.values()], score, tested)
-    axes.set_xlim(middle - score.better * half, middle + score.better * half)  # Right is better.
-    axes.set_xticks(_ticks(middle, half))
+    # A t-interval of two values may go far beyond what a score, or a difference of two, can be.
+    least, most = np.subtract(score.limits, score.limits[::-1]) if tested else score.limits
+    low, high = max(middle - half, least), min(middle + half, most)
+    axes.set_xlim(*(low, high)[:: score.better])  # Right is better.
+    axes.set_xticks([tick for tick in _ticks(middle, half) if low <= tick <= high])
     if tested:
         axes.axvline(0, color=INK, linewidth=1, zorder=1)
     means = [row.interval(name) for row in results.rows]

@@ -13,6 +13,7 @@ from .style import (
     MUTED,
     REST,
     as_hex,
+    balanced,
     class_colors,
     classes_tested,
     colors_of,
@@ -89,7 +90,7 @@ def tsne_figure(title, caption="", note=f"{COLOR} {HOW_TO_READ} {SAME_LAYOUT}", 
     height = 7.15 + 0.17 * len(lines) + 0.14 * note.count("\n")
     figure = Figure(figsize=(6.4, height), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    draw_tsne(figure.add_subplot(), title=textwrap.fill(title, 50), caption="\n".join(lines), **panel)
+    draw_tsne(figure.add_subplot(), title=balanced(title, 50), caption="\n".join(lines), **panel)
     figure.supxlabel(note, fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 

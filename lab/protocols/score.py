@@ -1,6 +1,7 @@
 """How a score is shown, and the groups of scores that the protocols are made of."""
 
 import dataclasses
+import math
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,6 +14,7 @@ class Score:
         percent: Whether a fraction is shown in percent.
         digits: Digits after the point.
         better: 1 if more is better, -1 if less is, 0 if neither.
+        limits: Its smallest and its largest possible value.
     """
 
     title: str
@@ -20,6 +22,7 @@ class Score:
     percent: bool = False
     digits: int = 3
     better: int = 1
+    limits: tuple = (0, 1)
 
     @property
     def header(self):
@@ -29,6 +32,9 @@ class Score:
     def text(self, value, sign=""):
         """A value with its digits; `sign` is `"+"` to show it also of a positive one."""
         return f"{100 * value if self.percent else value:{sign}z.{self.digits}f}"  # No negative zero.
+
+
+FROM_0 = (0, math.inf)
 
 
 def prefixed(key, title, scores):
@@ -56,18 +62,18 @@ PAIRS = {
     "tar_at_far_1e-2": _percent("TAR at FAR 1e-2", "TAR %\n@1e-2"),
     "tar_at_far_1e-3": _percent("TAR at FAR 1e-3", "TAR %\n@1e-3"),
     "pair_auroc": Score("AUROC", digits=4),
-    "d_prime": Score("d'", digits=2),
+    "d_prime": Score("d'", digits=2, limits=(-math.inf, math.inf)),
 }
 GEOMETRY = {
-    "intra_distance": Score("intra distance", better=-1),
-    "inter_distance": Score("inter distance"),
-    "distance_ratio": Score("intra/inter", "intra/\ninter", better=-1),
-    "silhouette": Score("silhouette"),
-    "effective_rank": Score("effective rank", digits=1, better=0),
-    "mean_angle": Score("mean angle °", digits=1, better=0),
-    "smallest_angle": Score("smallest angle °", digits=1),
-    "norm_mean": Score("mean length", digits=2, better=0),
-    "norm_deviation": Score("deviation of lengths", digits=2, better=0),
+    "intra_distance": Score("intra distance", better=-1, limits=FROM_0),
+    "inter_distance": Score("inter distance", limits=FROM_0),
+    "distance_ratio": Score("intra/inter", "intra/\ninter", better=-1, limits=FROM_0),
+    "silhouette": Score("silhouette", limits=(-1, 1)),
+    "effective_rank": Score("effective rank", digits=1, better=0, limits=FROM_0),
+    "mean_angle": Score("mean angle °", digits=1, better=0, limits=FROM_0),
+    "smallest_angle": Score("smallest angle °", digits=1, limits=FROM_0),
+    "norm_mean": Score("mean length", digits=2, better=0, limits=FROM_0),
+    "norm_deviation": Score("deviation of lengths", digits=2, better=0, limits=FROM_0),
 }
 SHOTS = {f"{n}_shot": _percent(f"{n}-shot", f"{n}-shot\n%") for n in (1, 5, 10)}
 OPEN_SET = {

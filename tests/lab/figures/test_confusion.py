@@ -67,6 +67,7 @@ def test_of_many_classes_those_confused_most_are_shown_two_by_two_and_all_others
     shown = [label.get_text() for label in axes.get_yticklabels()]
     assert shown == ["class_7", "class_250", "class_2", "class_0", "class_299", "class_3", "class_200", "others"]
     assert axes.get_title(loc="left").replace("\n", " ") == "wrong; the 7 most confused of 300 classes"
+    assert axes.get_xlabel().endswith("others: the 293 classes without a row of their own, together")
     cells = {text.get_position(): int(text.get_text()) for text in axes.texts}
     assert (7, 7) not in cells
     assert [cells[column, 0] for column in range(8)] == [4, 3, 0, 0, 0, 0, 0, 0]

@@ -177,6 +177,15 @@ def test_the_scale_holds_every_interval_of_a_usual_width():
     assert at_edges(axes) == []
 
 
+def test_no_axis_goes_beyond_what_a_score_can_be():
+    axes = drawn(row("center", 0.98, 0.72), row("triplet", 0.97, 0.75))  # ± 1.65 and ± 1.40.
+    assert axes.get_xlim() == (0, 1)
+    assert at_edges(axes) == [(edge, "", True) for _ in range(2) for edge in (0, 1)]
+    assert max(axes.get_xticks()) <= 1
+    axes = drawn(row("softmax", 0.9, 0.1), row("center", 0.1, 0.9))
+    assert axes.get_xlim() == (-1, 1)
+
+
 def usual(*wide):
     """The axes of softmax, of four losses that differ by 0.01 ± 0.005, and of one with other scores."""
     losses = [row(loss, *around(0.91, 0.005, losses=5)) for loss in ("center", "triplet", "ring", "circle")]
