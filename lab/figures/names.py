@@ -11,8 +11,7 @@ from .style import INK, LETTER
 
 HALO = [patheffects.withStroke(linewidth=2.5, foreground="white")]
 LINE = 1.1  # Height of a letter over the size of its font.
-MANY = 20  # With more classes names are smaller, and those are left out that others would cover by so much:
-COVERED = 0.25
+MANY = 20  # With more classes names are smaller, and those are left out that would cover others.
 WIDEST = 20  # Letters of a name.
 NEAR = 0.1  # Side of the square around a point in which its class is counted, as a share of the panel.
 
@@ -50,7 +49,7 @@ def name_classes(axes, points, labels, class_names, fontsize, above=False):
     # Panels grow when the figure is laid out, never shrink: the names take less room than is kept for them.
     point = np.ptp(frame[0]) / min(axes.bbox.size) * axes.get_figure().dpi / 72
     sizes = {label: fontsize * point * np.array([LETTER * width_of(name), LINE]) for label, name in shown.items()}
-    for label, place in _places(points, labels, sizes, frame, COVERED if len(class_names) > MANY else math.inf).items():
+    for label, place in _places(points, labels, sizes, frame, 0 if len(class_names) > MANY else math.inf).items():
         if above:
             place = np.add(place, (0, min(sizes[label][1], frame[1, 1] - place[1] - sizes[label][1] / 2)))
         axes.text(

@@ -71,13 +71,20 @@ def test_names_stay_inside_of_the_frame_on_their_points():
 
 
 def test_names_of_many_classes_are_smaller_and_those_without_room_are_left_out():
-    centers = np.stack(np.meshgrid(np.linspace(-8, 8, 7), np.linspace(-9, 9, 7)), axis=-1).reshape(-1, 2)[:47]
+    centers = np.stack(np.meshgrid(np.linspace(-8, 8, 5), np.linspace(-9, 9, 10)), axis=-1).reshape(-1, 2)[:47]
     labels = np.arange(470) % 47
     apart, _ = named(centers[labels], labels, MANY_NAMES)
     assert [text.get_text() for text in apart.texts] == MANY_NAMES
     assert [text.get_fontsize() for text in apart.texts] == pytest.approx([11 * (20 / 47) ** 0.5] * 47)
     _, boxes = named(0 * centers[labels], labels, MANY_NAMES)
     assert list(boxes) == MANY_NAMES[:1]
+
+
+@pytest.mark.parametrize("spread", [1, 4])
+def test_names_of_many_classes_never_cover_each_other(spread):
+    axes, _ = named(*crowd(47, spread), MANY_NAMES)
+    assert axes.texts
+    assert not unreadable(axes.figure)
 
 
 def test_up_to_twenty_classes_are_all_named_at_full_size():
