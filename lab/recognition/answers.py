@@ -1,6 +1,9 @@
 """What is said of new images: of which class each is, or that it is of none."""
 
+import pathlib
+
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -8,6 +11,8 @@ from evaluation.vectors import nearest
 from lab.sources.found import shown
 
 COLUMNS = ("path", "class", "distance", "second class", "second distance", "known")
+HEADINGS = ("image", "class", "distance", "second", "distance", "known")
+GAP = 2  # Letters between two columns.
 SHOWN = 40  # Rows in a terminal.
 
 
@@ -61,17 +66,28 @@ def verdict(trained, gallery):
 def show(title, rows, where, console):
     """Prints the table of the first rows, and `where` all are."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column("image", overflow="fold")
-    for name in ("class", "distance", "second", "distance", "known"):
+    for name in HEADINGS:
         table.add_column(name, justify="right" if name == "distance" else "left", overflow="fold")
-    for row in rows[:SHOWN]:
-        path, name, distance, second, further, known = row.values()
-        cells = path, name, distance[:-3], second, further[:-3]
-        table.add_row(*map(Text, cells), Text(known, "bold red" if known == "no" else ""))
+    cells = [
+        (path, name, distance[:-3], second, further[:-3], known)
+        for path, name, distance, second, further, known in map(dict.values, rows[:SHOWN])
+    ]
+    _, *others = zip(HEADINGS, *cells, strict=True)
+    room = console.width - GAP * len(HEADINGS) - sum(max(map(cell_len, column)) for column in others)
+    for path, *row, known in cells:
+        table.add_row(*map(Text, (_shortened(path, room), *row)), Text(known, "bold red" if known == "no" else ""))
     console.print(Text(title, "bold"))
     console.print(table, soft_wrap=False)
     more = f"The first {SHOWN} of {len(rows):,} images: all" if len(rows) > SHOWN else "All"
     console.print(f"{more} are in {where}", markup=False)
+
+
+def _shortened(path, width):
+    """A path without as many of its first folders as it takes to be no wider; the file's name stays."""
+    parts = pathlib.PurePath(path).parts[1:]
+    while parts and cell_len(path) > width:
+        path, parts = str(pathlib.PurePath("…", *parts)), parts[1:]
+    return path
 
 
 def _percent(share):

@@ -66,3 +66,14 @@ def test_the_table_fits_and_a_long_one_says_where_the_rest_is(width):
     assert f"number{SHOWN - 1}.png" in squeezed.replace("│", "") or width == 40  # Its lines are cut there.
     assert end == f" {SHOWN} of {SHOWN + 2} images: all are in to/embedded.csv\n" or width == 40
     assert f"number {SHOWN}.png" not in table
+
+
+def test_a_path_without_room_loses_its_first_folders_and_keeps_the_name_of_the_file():
+    out = io.StringIO()
+    folder = "/home/someone/pictures/of birds/from 2025/spring"
+    rows = answer([f"{folder}/1.png", "2.png", f"{folder}/{'x' * 50}.png"], np.zeros((3, 2)), KNOWN, None)
+    show("By center", rows, "to/embedded.csv", Console(file=out, width=68))
+    lines = out.getvalue().splitlines()
+    assert [line.split("  a ")[0].strip() for line in lines[4:6]] == ["…/from 2025/spring/1.png", "2.png"]
+    assert lines[6].startswith(" …/xxx")
+    assert rows[0]["path"] == f"{folder}/1.png"
