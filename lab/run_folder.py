@@ -217,6 +217,8 @@ def _differences(found, settings):
     """What differs between the `Settings` found and those wanted, in the words of the command line."""
     different = found.differences(settings)
     overrides = different.pop("overrides", ({}, {}))
+    if different.pop("content", None):
+        yield f"other images, or in another size, than {settings.dataset} has now"
     for name, (old, new) in different.items():
         yield f"{_flag(name)} {_in_words(old)}, now {_in_words(new)}"
     for name in sorted({*overrides[0], *overrides[1]}):

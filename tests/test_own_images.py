@@ -151,4 +151,4 @@ def test_other_images_under_the_same_name_are_another_data_set(tmp_path, capsys)
     runs = tmp_path / "runs of own"
     command = ["--dataset", str(tmp_path / "own.npz"), "--losses", "softmax", "--runs", str(runs), *FAST]
     assert main(command) == 2
-    assert "holds a run with other settings (content" in capsys.readouterr().err
+    assert "(other images, or in another size, than own has now)" in capsys.readouterr().err
