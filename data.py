@@ -8,7 +8,7 @@ import numpy as np
 from lab.batches import stratified_sample
 from lab.errors import InputError
 from lab.figures.fonts import undrawable
-from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, some_pairs
+from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, say_lone, some_pairs
 from lab.rows import Rows
 from lab.sources import SOURCES, read
 from lab.sources.found import Found, untracked
@@ -267,6 +267,7 @@ def _of_parts(found, report):
     require_images(
         f"{name} train", train.labels, class_names, f"an image beside the {len(validation):,} for validation"
     )
+    say_lone(f"{name} train", train.labels, class_names, report)
     return Dataset(name, train, validation, test, class_names, **unseen, is_drawn=is_drawn)
 
 

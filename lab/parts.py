@@ -7,6 +7,7 @@ from lab.batches import stratified_sample
 from lab.errors import InputError
 from lab.rows import Rows
 from lab.sources.arrays import as_images
+from lab.sources.listing import in_short
 
 SPLIT_SEED = 0  # The same images for every run, whatever its seed.
 MOST_FOR_VALIDATION = 5000
@@ -110,3 +111,14 @@ def require_images(part, labels, class_names, why):
         shown = ", ".join(class_names[number] for number in lacking[:5])
         more = f" and {len(lacking) - 5:,} classes more" if len(lacking) > 5 else ""
         raise InputError(f"{part}: every class needs {why}. Give it more, or leave the class out: {shown}{more}")
+
+
+def say_lone(part, labels, class_names, report):
+    """Reports classes of one image, and what that means for them."""
+    lone = np.flatnonzero(np.bincount(labels) == 1)
+    if len(lone):
+        shown = in_short([class_names[number] for number in lone])
+        report(
+            f"{part}: {len(lone):,} of {len(class_names):,} classes have one image ({shown}). Batches repeat it: from "
+            "pairs and triplets it learns what to keep away from, not what its class has in common"
+        )

@@ -452,6 +452,17 @@ def test_with_many_classes_some_have_two_validation_images_each_and_all_one_to_t
     np.testing.assert_array_equal(numbers_of(again.validation.images), numbers_of(toy.validation.images))
 
 
+def test_classes_of_one_image_to_train_on_are_told(capsys):
+    labels = np.array([0] * 20 + [1] * 20 + [2, 3])
+    images = np.zeros((len(labels), 8, 8), np.uint8)
+    make_dataset("toy", (images, labels), (images, labels), ["a", "b", "c", "d"], validation=8)
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 1
+    assert told[0].startswith("toy train: 2 of 4 classes have one image (c, d). Batches repeat it")
+    make_dataset("toy", (images[:40], labels[:40]), (images[:40], labels[:40]), ["a", "b"], validation=8)
+    assert not capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("names", "told"), [(["Hut", "Schuh", "Jäcke"], []), (["\ue0f1", "\ue0f2", "\ue0f1\ue0f3"], ["\ue0f1\ue0f2\ue0f3"])]
 )
