@@ -2,13 +2,10 @@
 
 import math
 import typing
-import zipfile
-import zlib
-
-import numpy as np
 
 from lab.maps import INDICES
 from lab.protocols import DISTANCE_BINS
+from lab.reading import array_header, open_archive, require_stored
 from lab.settings import PIXELS
 
 # The arrays of `embeddings.npz`, see `Run`: in one run, a letter is the same number everywhere.
@@ -92,22 +89,13 @@ def check_arrays(path, run):
         ValueError: If it is not.
     """
     try:
-        with zipfile.ZipFile(path) as file:
-            found = {info.filename.removesuffix(".npy"): _header(file, info) for info in file.infolist()}
-            damaged = file.testzip()
-    # What a damaged archive makes the library raise; the last two of what it takes for encrypted, or for a later kind.
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        EOFError,
-        OSError,
-        OverflowError,
-        RuntimeError,
-        NotImplementedError,
-    ) as error:
-        raise ValueError(f"{path}: {error}") from error
-    if damaged:
-        raise ValueError(f"{path}: {damaged} is damaged")
+        with open_archive(path) as file:
+            require_stored(file)
+            found = {member.filename.removesuffix(".npy"): array_header(file, member) for member in file.infolist()}
+            if damaged := file.testzip():
+                raise ValueError(f"{path}: {damaged} is damaged")
+    except OSError as error:
+        raise ValueError(str(error)) from error
     required = {*OF_ALL, *(OF_PIXELS if run.settings.loss == PIXELS else OF_A_LOSS)}
     required |= {f"tsne_{name}" for name in (INDICES if run.settings.loss == PIXELS else run.maps)}
     if missing := required - found.keys():
@@ -118,20 +106,6 @@ def check_arrays(path, run):
             numbers = run.arrays[name]
             if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(run.class_names):
                 raise ValueError(f"{path}: {name} of classes that there are none of")
-
-
-def _header(file, info):
-    """Shape and dtype of an array in an archive, which has as many bytes as that takes."""
-    with file.open(info) as member:
-        version = np.lib.format.read_magic(member)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read(member)
-        if (
-            info.compress_type != zipfile.ZIP_STORED
-            or info.file_size != member.tell() + math.prod(shape) * dtype.itemsize
-        ):
-            raise ValueError(f"{info.filename} is not the size that it says")
-    return shape, dtype
 
 
 def _check_shapes(path, found):

@@ -15,9 +15,11 @@ import uuid
 import numpy as np
 
 from lab.errors import InputError
+from lab.reading import open_archive, read_array, read_bytes, require_file
 
 # What a process that was killed leaves; an older version's has neither host nor random part.
 LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<host>[0-9a-f]+)-)?(?P<process>\d+)-")
+LONGEST_JSON = 1 << 25  # Bytes: the names of 100,000 classes take a third of it.
 DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
 DIGEST = 32  # Bytes at the beginning of a sealed file.
 
@@ -148,13 +150,14 @@ def save_sealed(path, arrays, lasting=True):
 def read_sealed(path):
     """The dict of arrays in a file that `save_sealed` wrote; None if there is none, or it is damaged."""
     try:
-        content = path.read_bytes()
-    except OSError:
+        require_file(path)
+        with open(path, "rb") as file, open_archive(file) as archive:  # It is one whatever comes before it.
+            file.seek(0)
+            if file.read(DIGEST) != hashlib.file_digest(file, "sha256").digest():
+                return None
+            return {member.filename.removesuffix(".npy"): read_array(archive, member) for member in archive.infolist()}
+    except (OSError, ValueError):
         return None
-    if hashlib.sha256(memoryview(content)[DIGEST:]).digest() != content[:DIGEST]:
-        return None
-    with np.load(io.BytesIO(content[DIGEST:])) as arrays:
-        return dict(arrays)
 
 
 def save_table(path, rows, columns):
@@ -169,9 +172,7 @@ def save_table(path, rows, columns):
 def read_json(path):
     """The JSON object in a file; empty if there is none, or the file is damaged."""
     try:
-        if not path.is_file():  # A pipe would never end.
-            return {}
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bytes(path, LONGEST_JSON).decode())
         json.dumps(content, ensure_ascii=False).encode()  # Half a pair of surrogates could not be written again.
     except (OSError, ValueError, RecursionError):
         return {}

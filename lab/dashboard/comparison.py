@@ -8,10 +8,12 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar.summary import pb as layout_summary
 
 from evaluation.significance import interval
+from lab.reading import read_bytes
 
 from .events import replace_events, scalars, texts
 from .sessions import table
 
+LONGEST_HISTORY = 1 << 24  # Bytes: 10,000 epochs take half of it.
 # Columns of `history.csv` by the title of their chart.
 CURVES = {
     "validation MAP@R": "val_map_at_r",
@@ -79,7 +81,7 @@ def _means(row):
 def _history(path):
     """The curves of a run, a list of numbers an epoch; empty if its `history.csv` is lost or another one."""
     try:
-        with open(path / "history.csv", newline="") as file:
-            return [[float(row[name]) for name in CURVES.values()] for row in csv.DictReader(file)]
-    except (OSError, KeyError, ValueError, TypeError):
+        lines = read_bytes(path / "history.csv", LONGEST_HISTORY).decode().splitlines()
+        return [[float(row[name]) for name in CURVES.values()] for row in csv.DictReader(lines)]
+    except (OSError, KeyError, ValueError, TypeError, csv.Error):
         return []

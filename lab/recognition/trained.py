@@ -8,6 +8,7 @@ import numpy as np
 
 from lab.errors import InputError
 from lab.files import read_json
+from lab.reading import open_archive, require_stored
 from lab.run import Run
 from lab.run_folder import RunFolder
 from lab.settings import PIXELS
@@ -102,6 +103,8 @@ def load_trained(path):
 
 def _load_embedder(path):
     try:
+        with open_archive(path) as archive:
+            require_stored(archive)
         return keras.models.load_model(path, compile=False)
     except Exception as error:  # Keras raises whatever reading a damaged file happens to raise.
         why = str(error).strip().partition("\n")[0]

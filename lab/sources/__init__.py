@@ -1,6 +1,7 @@
 """Where images come from: data sets by name, and files and folders of one's own."""
 
 import dataclasses
+import os
 import pathlib
 from collections.abc import Callable
 
@@ -84,7 +85,7 @@ def read(dataset, size=None, report=print, track=untracked):
 
 def name_of(path):
     """The name of a path as a data set: one line, and the name of a file on any system."""
-    path = path.resolve()
+    path = pathlib.Path(os.path.realpath(path))  # Of a link that leads to itself, `resolve` raises.
     name = shown(path.stem if path.is_file() else path.name)
     return "".join("_" if sign in RESERVED else sign for sign in name)[:LONGEST_NAME].strip(". ") or "images"
 

@@ -1,13 +1,11 @@
 """Images and labels that are arrays already."""
 
 import dataclasses
-import math
-import zipfile
-import zlib
 
 import numpy as np
 
 from lab.errors import InputError
+from lab.reading import open_archive, read_array
 
 from . import cache
 from .found import Found, content_of, number, require_classes
@@ -31,7 +29,7 @@ def read_npz(file):
         InputError: If an array is missing or damaged, or needs unpickling.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with open_archive(file) as archive:
             there = {name.removesuffix(".npy") for name in archive.namelist()}
             parts = {part: keys for part, keys in KEYS.items() if part == "train" or there & {*keys}}
             if missing := [key for keys in parts.values() for key in keys if key not in there]:
@@ -39,31 +37,16 @@ def read_npz(file):
                     f"{file} has no {', '.join(missing)}. Expected: the arrays x_train and y_train, maybe x_test and "
                     f"y_test, maybe x_val and y_val. Received: {in_short(sorted(there)) or 'none'}"
                 )
-            return {part: tuple(_read_member(file, archive, key) for key in keys) for part, keys in parts.items()}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, NotImplementedError) as error:
-        if isinstance(error, InputError):
-            raise
+            return {
+                part: tuple(read_array(archive, archive.getinfo(f"{key}.npy")) for key in keys)
+                for part, keys in parts.items()
+            }
+    except InputError:
+        raise
+    except ValueError as error:
         raise InputError(f"{file} is no whole .npz file ({error}). Write it again with numpy.savez") from None
     except OSError as error:
         raise InputError(f"cannot read {file} ({error.strerror})") from None
-
-
-def _read_member(file, archive, key):
-    member = archive.getinfo(f"{key}.npy")
-    with archive.open(member) as content:
-        version = np.lib.format.read_magic(content)
-        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(content)
-        if dtype.hasobject:
-            raise InputError(
-                f"{file}: {key} has Python objects, and unpickling them could run a program. "
-                "Save it as numbers, or labels as text: labels.astype(str)"
-            )
-        expected, length = dtype.itemsize * math.prod(shape), member.file_size - content.tell()
-        if length != expected:  # Before memory is taken for what cannot come.
-            raise InputError(f"{file}: {key} says {shape}, {expected:,} bytes, but has {length:,}. Write it again")
-    with archive.open(member) as content:
-        return np.lib.format.read_array(content, allow_pickle=False)
 
 
 def found_in(parts, name, size, facts, report, track):

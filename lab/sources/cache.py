@@ -77,7 +77,7 @@ def remembered(key, compute):
     """The text that is remembered under a key; computed, if there is none."""
     file = cache_folder() / f"{key}.json"
     text = read_json(file).get("text")
-    if text is None:
+    if not isinstance(text, str):
         text = compute()
         with contextlib.suppress(OSError):  # Then it is computed again next time.
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -175,10 +175,15 @@ def _read(folder):
     index = read_json(folder / "index.json")
     if not index or index.get("files") != _files(folder):
         return None
-    parts = {part: (written_images(folder, part), np.load(folder / f"{part}-labels.npy")) for part in index["parts"]}
-    more = {name: np.load(file) for name in ("queries", "cameras") if (file := folder / f"{name}.npy").exists()}
-    found = Found(parts=parts, **more, **index["found"])
-    return dataclasses.replace(found, class_names=tuple(found.class_names)), index["notes"]
+    try:
+        parts = {
+            part: (written_images(folder, part), np.load(folder / f"{part}-labels.npy")) for part in index["parts"]
+        }
+        more = {name: np.load(file) for name in ("queries", "cameras") if (file := folder / f"{name}.npy").exists()}
+        found = Found(parts=parts, **more, **index["found"])
+        return dataclasses.replace(found, class_names=tuple(found.class_names)), index["notes"]
+    except (KeyError, OSError, TypeError, ValueError):  # It was damaged.
+        return None
 
 
 def _files(folder):

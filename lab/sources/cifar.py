@@ -6,6 +6,8 @@ import pickle
 
 import numpy as np
 
+from lab.reading import read_bytes
+
 from .cache import datasets_folder
 from .download import SourceError, keras_arrays, one_line
 
@@ -22,6 +24,7 @@ MD5 = {  # Of the files with the training images, and with the test images, whic
     },
     "cifar100": {"train": "16019d7e3df5f24257cddd939b257f8d", "test": "f0ef6b0ae62326f3e7ffdfab6717acfc"},
 }
+LONGEST = {"cifar10": 32_000_000, "cifar100": 156_000_000}  # Bytes: the largest of these files have nearly as many.
 CLASSES_10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NAMES_100 = (
     "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can "
@@ -87,15 +90,15 @@ def _from_cache(name):
     folder = next((folder for folder in folders if folder.is_dir()), None)
     if folder is None:
         raise SourceError(f"{folders[0]} is not there")
-    *train, test = (_read_batch(folder / file, md5, LABELS[name]) for file, md5 in MD5[name].items())
+    *train, test = (_read_batch(name, folder / file, md5) for file, md5 in MD5[name].items())
     train_images, train_labels = map(np.concatenate, zip(*train, strict=True))
     return train_images, train_labels, *test
 
 
-def _read_batch(path, md5, key):
+def _read_batch(name, path, md5):
     """Images and labels of a file, which is compared with the original."""
     try:
-        content = path.read_bytes()
+        content = read_bytes(path, LONGEST[name])
     except OSError as error:
         raise SourceError(f"cannot read {path} ({error.strerror})") from None
     if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
@@ -104,4 +107,4 @@ def _read_batch(path, md5, key):
         batch = ArrayUnpickler(io.BytesIO(content), encoding="bytes").load()
     except pickle.UnpicklingError as error:
         raise SourceError(f"{path} cannot be read ({error})") from None
-    return batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[key])
+    return batch[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(batch[LABELS[name]])

@@ -7,6 +7,9 @@ import socket
 import keras
 
 from lab.errors import InputError
+from lab.reading import require_file
+
+from .cache import datasets_folder
 
 NETWORK_TIMEOUT = 30  # seconds without an answer
 
@@ -17,6 +20,8 @@ class SourceError(InputError):
 
 def keras_arrays(name):
     """Training images and labels, then test images and labels, as Keras downloads them or has them."""
+    if (file := datasets_folder() / f"{name}.npz").exists():
+        require_file(file)  # Keras would wait for a pipe.
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NETWORK_TIMEOUT)
     try:

@@ -15,6 +15,7 @@ import tempfile
 import zlib
 
 from lab.files import whole_file
+from lab.reading import UnreadableFile, read_bytes
 
 from .cache import datasets_folder
 from .download import SourceError, keras_arrays, one_line
@@ -40,6 +41,7 @@ SHA256 = {
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
     ),
 }
+LONGEST = 16 + 60_000 * 28 * 28  # Bytes of the largest of these files, unpacked.
 CLIENT_TIMEOUT = 300  # seconds, for a package client as a whole
 
 
@@ -97,11 +99,10 @@ def _read_cached(name, folder, file):
     if path is None:
         raise SourceError(f"{folder / file}.gz is not there")
     try:
-        content = path.read_bytes()
-        content = gzip.decompress(content) if path.suffix == ".gz" else content
+        content = read_bytes(path, LONGEST, gzip.open if path.suffix == ".gz" else open)
         _verify(name, file, content)
-    except (gzip.BadGzipFile, EOFError, zlib.error, SourceError) as error:
-        # Out of the way: Keras, which does not check this file, would take it for good.
+    except (UnreadableFile, gzip.BadGzipFile, EOFError, zlib.error, SourceError) as error:
+        # Out of the way: Keras, which does not check this file, would take it for good, or wait for a pipe.
         with contextlib.suppress(OSError):
             path.rename(path.with_name(f"{path.name}.damaged"))
         raise SourceError(f"{path} is damaged ({error})") from error

@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from lab.errors import InputError
+from lab.reading import read_bytes
 
 from .found import PARTS
 from .idx_file import open_idx
@@ -15,6 +16,7 @@ FILE = re.compile(
     re.I,
 )
 PART_NAMES = {"t10k": "test", "val": "validation", "valid": "validation"}
+LONGEST_MAPPING = 1 << 20  # Bytes.
 EXPECTED = "Expected: train-images-idx3-ubyte and train-labels-idx1-ubyte, maybe t10k-... or test-..., maybe with .gz"
 
 
@@ -77,7 +79,7 @@ def _names(file):
     Letters whose cases are one class have two codes.
     """
     try:
-        lines = [line.split() for line in file.read_text(encoding="ascii").splitlines()]
+        lines = [line.split() for line in read_bytes(file, LONGEST_MAPPING).decode("ascii").splitlines()]
         return {int(label): "".join(chr(int(code)) for code in codes) for label, *codes in filter(None, lines)}
     except FileNotFoundError:
         return {}

@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 FORMATS = "JPEG", "PNG", "BMP", "WEBP", "GIF", "TIFF"  # Not all that Pillow knows: some start programs.
 EXTENSIONS = frozenset((".jpg", ".jpeg", ".png", ".bmp", ".webp", ".gif", ".tif", ".tiff"))
+LARGEST = 1 << 28  # Bytes of a file.
 BATCH = 16  # Images that a thread reads at a time.
 SMALL = 96  # Pixels: images of one size with sides up to this keep it.
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # By the number of channels.
@@ -84,8 +85,11 @@ def _attempts(function, paths):
 def _attempt(function, path):
     """What a function gives of an opened image, or a `BrokenImage`."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 (a `Path` takes ten times as long)
+        status = os.stat(path)  # noqa: PTH116 (a `Path` takes ten times as long)
+        if not stat.S_ISREG(status.st_mode):
             return BrokenImage("no file")  # Reading a pipe would wait forever.
+        if status.st_size > LARGEST:  # Some decoders read all of it before they look.
+            return BrokenImage(f"more than {LARGEST:,} bytes")
         with Image.open(path, formats=FORMATS) as image:
             return function(image)
     except Exception as error:  # A decoder raises anything on a damaged file.

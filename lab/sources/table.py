@@ -1,7 +1,6 @@
 """A CSV file of images, labels, and perhaps parts and cameras."""
 
 import csv
-import io
 
 from lab.errors import InputError
 
@@ -14,6 +13,7 @@ SPLITS = {
 }
 COLUMNS = "path", "label"
 MORE_COLUMNS = "split", "camera"
+LONGEST_LINE = 1 << 20  # Characters.
 EXPECTED = f"Expected: a first line that names the columns {' and '.join(COLUMNS)}, maybe {' and '.join(MORE_COLUMNS)}"
 
 
@@ -42,11 +42,13 @@ def list_table(file, report):
 def _lines(file):
     """List of line numbers and dicts from the columns to their values."""
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        names = text.partition("\n")[0]
-        reader = csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=names.count), strict=True)
-        reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
-        lines = [(reader.line_num, line) for line in reader]
+        with open(file, encoding="utf-8-sig") as text:
+            names = _line(text)
+            text.seek(0)
+            delimiter = max(",;\t", key=names.count)
+            reader = csv.DictReader(iter(lambda: _line(text), ""), delimiter=delimiter, strict=True)
+            reader.fieldnames = [name.strip().lower() for name in reader.fieldnames or ()]
+            lines = [(reader.line_num, line) for line in reader]
     except UnicodeDecodeError:
         raise InputError(f"{file} is not in UTF-8. Save it as CSV UTF-8") from None
     except csv.Error as error:
@@ -56,6 +58,14 @@ def _lines(file):
             f"{file} has no column {' and '.join(missing)}. {EXPECTED}. Received: {in_short(reader.fieldnames)}"
         )
     return lines
+
+
+def _line(text):
+    """The next line of an open file; empty at its end."""
+    line = text.readline(LONGEST_LINE)
+    if len(line) == LONGEST_LINE:
+        raise csv.Error(f"a line of {LONGEST_LINE:,} characters or more")
+    return line
 
 
 def _rows(file, lines):
