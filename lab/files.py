@@ -19,6 +19,7 @@ from lab.reading import open_archive, read_array, read_bytes, require_file
 
 # What a process that was killed leaves; an older version's has neither host nor random part.
 LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<host>[0-9a-f]+)-)?(?P<process>\d+)-")
+DIGEST_NAME = "digest"  # Of all else in a JSON file.
 LONGEST_JSON = 1 << 25  # Bytes: the names of 100,000 classes take a third of it.
 DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
 DIGEST = 32  # Bytes at the beginning of a sealed file.
@@ -129,7 +130,12 @@ def save_text(path, text):
 
 
 def save_json(path, content):
-    save_text(path, json.dumps(content, indent=2) + "\n")
+    """Writes a dict as JSON, and with it by what to know that it is whole: see `read_json`."""
+    save_text(path, json.dumps(content | {DIGEST_NAME: _digest(content)}, indent=2) + "\n")
+
+
+def _digest(content):
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:16]
 
 
 def save_arrays(path, arrays):
@@ -170,10 +176,16 @@ def save_table(path, rows, columns):
 
 
 def read_json(path):
-    """The JSON object in a file; empty if there is none, or the file is damaged."""
+    """The JSON object in a file; empty if there is none, or it is not what `save_json` wrote.
+
+    Of one that says nothing of that, as those of older versions, everything is taken.
+    """
     try:
         content = json.loads(read_bytes(path, LONGEST_JSON).decode())
         json.dumps(content, ensure_ascii=False).encode()  # Half a pair of surrogates could not be written again.
     except (OSError, ValueError, RecursionError):
         return {}
-    return content if isinstance(content, dict) else {}
+    if not isinstance(content, dict):
+        return {}
+    digest = content.pop(DIGEST_NAME, None)
+    return content if digest in (None, _digest(content)) else {}

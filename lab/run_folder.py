@@ -10,16 +10,7 @@ import pathlib
 from lab.backup import BACKUP
 from lab.damage import check_arrays, check_kinds, check_run
 from lab.errors import InputError
-from lab.files import (
-    LEFTOVER,
-    is_leftover,
-    read_json,
-    remove_leftovers,
-    save_arrays,
-    save_bytes,
-    save_json,
-    save_table,
-)
+from lab.files import LEFTOVER, is_leftover, read_json, remove_leftovers, save_arrays, save_bytes, save_json, save_table
 from lab.kept import MAPS, kept_tsne
 from lab.machine import environment
 from lab.maps import INDICES
@@ -94,7 +85,9 @@ class RunFolder:
         metrics = self.metrics()
         if metrics is None:
             return self._kept_settings() is None and self._is_ours()
-        return not _is_trial(metrics) if self.is_trial else self.load() is None
+        if self.is_trial:
+            return self.settings() is None or not _is_trial(metrics)
+        return self.load() is None
 
     def is_done(self, settings, overwrite):
         """Whether a run with these settings ended here, well or badly, is whole, and is to be kept.
@@ -106,13 +99,14 @@ class RunFolder:
             return False
         found, kept = self.settings(), self._kept_settings()
         if kept is None and self._is_ours():
-            return False
+            found, kept = self._as_left(settings), {}
         if kept is None:
             raise ConflictError(
                 f"{self.path} is not the folder of a run: it has no readable config.json. "
                 "Move it away, or choose another place with --runs."
             )
         if overwrite:
+            self._require_no_folders()
             return False
         if found is None:
             raise ConflictError(
@@ -124,7 +118,22 @@ class RunFolder:
                 f"{self.path} holds a run with other settings ({'; '.join(_differences(found, settings))}). "
                 "Keep it and choose another place with --runs, or replace it with --overwrite."
             )
-        return self.metrics() is not None and not self.is_damaged()
+        is_done = self.metrics() is not None and not self.is_damaged()
+        if not is_done:
+            self._require_no_folders()
+        return is_done
+
+    def _as_left(self, settings):
+        """These `Settings`, but as the `metrics.json` here has them."""
+        metrics = self.metrics() or {}
+        known = {name: metrics[name] for name in settings.to_dict() if name in metrics and name != "overrides"}
+        return dataclasses.replace(settings, **known)
+
+    def _require_no_folders(self):
+        """Refuses a folder that has the name of a file that a run writes."""
+        for pattern in ("config.json", *BACKUPS, *OURS):
+            for path in filter(pathlib.Path.is_dir, self.path.glob(pattern)):
+                raise ConflictError(f"{path} is a folder, where a file is to be written. Move it away, or set --runs")
 
     def _is_there(self):
         """Whether anything lies where the run is to be.
@@ -165,8 +174,9 @@ class RunFolder:
         config = {"settings": settings.to_dict(), "command": command, "source": source} | environment()
         self.path.mkdir(parents=True, exist_ok=True)
         for pattern in OURS:  # First of all `metrics.json`: what remains is an unfinished run at any moment.
-            for path in filter(pathlib.Path.is_file, self.path.glob(pattern)):
-                path.unlink()
+            for path in self.path.glob(pattern):
+                if path.is_symlink() or not path.is_dir():  # A pipe too: the next to open it would wait.
+                    path.unlink()
         save_json(self.path / "config.json", config)
 
     def end(self):
@@ -253,9 +263,9 @@ def clean(path):
         if RunFolder(folder).metrics() is not None:  # It was stopped at its very end.
             RunFolder(folder).end()
     for old in filter(is_leftover, path.glob("*/.old-*/")):
-        for file in (file for pattern in ("config.json", *OURS) for file in old.glob(pattern)):
-            file.unlink()
         with contextlib.suppress(OSError):  # Something of the user's is in it.
+            for file in (file for pattern in ("config.json", *OURS) for file in old.glob(pattern)):
+                file.unlink()
             old.rmdir()
 
 

@@ -4,7 +4,6 @@ import csv
 import dataclasses
 import errno
 import importlib
-import json
 import os
 import platform
 import re
@@ -95,7 +94,7 @@ def test_a_block_that_raises_before_it_writes_leaves_nothing(tmp_path):
 def test_json_round_trip(tmp_path):
     content = {"a": [1, 2.5, None, True], "b": {"c": "– é"}, "tiny": 1e-300, "third": 1 / 3}
     save_json(tmp_path / "x.json", content)
-    assert json.loads((tmp_path / "x.json").read_text()) == content
+    assert read_json(tmp_path / "x.json") == content
     assert names(tmp_path) == ["x.json"]
 
 
@@ -327,6 +326,45 @@ def test_a_file_half_written_by_a_dead_process_alone_is_no_foreign_folder(folder
     assert not folder.is_done(SETTINGS, overwrite=False)
 
 
+@every_damage
+def test_a_run_with_a_damaged_config_whose_metrics_are_of_other_settings_is_kept(finished, content):
+    (finished.path / "config.json").write_bytes(content)
+    assert not finished.is_done(SETTINGS, overwrite=False)
+    with pytest.raises(ConflictError, match=r"holds a run with other settings \(epochs 6, now 3\)"):
+        finished.is_done(changed(epochs=3), overwrite=False)
+
+
+@pytest.mark.parametrize("name", ["config.json", "metrics.json"])
+def test_one_changed_digit_is_found(finished, name):
+    path = finished.path / name
+    content = path.read_text()
+    assert finished.is_done(SETTINGS, overwrite=False)
+    path.write_text(content.replace('"epochs": 6', '"epochs": 3'))
+    assert read_json(path) == {}
+    assert not finished.is_done(SETTINGS, overwrite=False)
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+@pytest.mark.parametrize("name", ["embeddings.npz", "tsne_test.png", "training.backup"])
+def test_a_folder_where_a_run_writes_a_file_is_refused_before_it_is_trained(finished, name, overwrite):
+    (finished.path / "metrics.json").unlink()
+    (finished.path / name).unlink(missing_ok=True)
+    (finished.path / name).mkdir()
+    with pytest.raises(ConflictError, match=rf"{name} is a folder, where a file is to be written\. Move it away"):
+        finished.is_done(SETTINGS, overwrite)
+
+
+def test_a_pipe_and_a_link_where_a_run_writes_a_file_are_removed_and_what_the_link_leads_to_stays(finished, tmp_path):
+    (tmp_path / "mine").write_text("")
+    for name in ("history.csv", "distances.png"):
+        (finished.path / name).unlink(missing_ok=True)
+    os.mkfifo(finished.path / "history.csv")
+    (finished.path / "distances.png").symlink_to(tmp_path / "mine")
+    finished.start(SETTINGS, COMMAND)
+    assert names(finished.path) == ["config.json"]
+    assert (tmp_path / "mine").exists()
+
+
 def test_a_folder_gives_back_settings_and_metrics(finished):
     assert finished.settings() == SETTINGS
     assert finished.metrics()["status"] == "finished"
@@ -358,7 +396,7 @@ def test_starting_removes_what_the_last_run_left_and_nothing_else(finished):
 
 def test_config_holds_what_a_result_depends_on(folder):
     folder.start(SETTINGS, COMMAND, "/images/birds")
-    config = json.loads((folder.path / "config.json").read_text())
+    config = read_json(folder.path / "config.json")
     assert config == {"settings": SETTINGS.to_dict(), "command": COMMAND, "source": "/images/birds", **environment()}
     assert config.keys() == {"settings", "command", "source", "versions", "git_commit", "machine"}
 

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image, ImageSequence
 
 TIMES = {"timing", "seconds"}
-PROVENANCE = {"command", "versions", "git_commit", "machine"}
+PROVENANCE = {"command", "versions", "git_commit", "machine", "digest"}
 NOT_COMPARED = ("*.tfevents.*", "*.keras", "*.h5")  # Events have times in them; models are told by their scores.
 
 

@@ -19,6 +19,7 @@ from support.trained_run import write_images, write_trained
 
 from data import load_dataset
 from lab.errors import InputError
+from lab.files import read_json, save_json
 from lab.recognition import recognize
 from lab.recognition.recognize import MOST_QUERIES
 
@@ -178,9 +179,9 @@ def test_a_run_of_an_older_version_says_distances_without_a_verdict(closed, tmp_
     older.mkdir(parents=True)
     for path in folder.iterdir():
         (older / path.name).write_bytes(path.read_bytes())
-    metrics = json.loads((older / "metrics.json").read_text())
+    metrics = read_json(older / "metrics.json")
     del metrics["recognition"]
-    (older / "metrics.json").write_text(json.dumps(metrics))
+    save_json(older / "metrics.json", metrics)
     (image,) = write_images(tmp_path / "images", data.test.images[:1])
     recognize(options(older, [image], tmp_path), no_data, log)
     (row,) = rows_in(tmp_path)
