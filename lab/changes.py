@@ -1,5 +1,7 @@
 """The text LOSS.ARG=VALUE that changes a loss, as `--set` and `--sweep` take it."""
 
+import math
+
 from lab.errors import InputError, did_you_mean, nearest
 from lab.settings import as_changes, as_given
 from losses import LOSSES
@@ -74,7 +76,11 @@ def _like(default, text, change):
     if kind is str:
         return text
     try:
-        return kind(text)
-    except ValueError:
+        value = kind(text)
+        is_number = math.isfinite(value)
+    except (OverflowError, ValueError):  # The former of a whole number that no float has room for.
+        is_number = False
+    if not is_number:
         what = "a whole number" if kind is int else "a number"
-        raise InputError(f"{change}: takes {what}, as the default {default} is") from None
+        raise InputError(f"{change}: takes {what}, as the default {default} is")
+    return value

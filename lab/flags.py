@@ -6,12 +6,14 @@ import os
 import pathlib
 import platform
 import re
+import sys
 
 from lab import VERSION
-from lab.errors import did_you_mean, nearest, unknown
+from lab.errors import InputError, did_you_mean, nearest, unknown
+from lab.flag_checks import check_arguments, check_flags
 from lab.settings import Settings
 
-# The names of the registries, which need TensorFlow or NumPy. The losses are too many: `Options` checks theirs.
+# The names of the registries, which need TensorFlow or NumPy.
 EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15, "cifar10": 20, "cifar100": 20}
 PROTOCOLS = ("closed", "open")
 MODELS = ("cnn", "lenet++", "resnet")
@@ -28,6 +30,16 @@ class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one message, without the list of all flags before it."""
 
     def parse_args(self, args=None, namespace=None):
+        try:
+            check_arguments(sys.argv[1:] if args is None else args)
+            flags = self._parsed(args, namespace)
+            if not flags.list:
+                check_flags(self, flags)
+        except InputError as error:
+            self.error(str(error))
+        return flags
+
+    def _parsed(self, args, namespace):
         flags, left = self.parse_known_args(args, namespace)
         if left:
             given = next((text for text in left if text.startswith("-")), left[0]).partition("=")[0]
@@ -80,7 +92,13 @@ def _add_what(add):
         help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
     add("--sweep", metavar="LOSS.ARG=VALUES",
         help="one loss with one value after another, as in center.center_weight=0,0.001,0.01,0.1,1")  # fmt: skip
-    add("--seeds", type=_between(int, 1, 1000), default=1, metavar="N", help="train with seeds 0 to N - 1 (1)")
+    add(
+        "--seeds",
+        type=_between(int, 1, 1000, "{:,} runs of each loss".format),
+        default=1,
+        metavar="N",
+        help="train with seeds 0 to N - 1 (1)",
+    )
     add(
         "--protocol",
         default="closed",
@@ -101,7 +119,7 @@ def _add_how(add):
         metavar="N",
         help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())}; a path 5 to 100)",
     )
-    add("--embedding-dim", type=_between(int, 2, 65_536), default=Settings.embedding_dim, metavar="D",
+    add("--embedding-dim", type=_between(int, 2, 65_536, _weights), default=Settings.embedding_dim, metavar="D",
         help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip
     add("--model", metavar="NAME",
         help=f"{', '.join(MODELS)}, or one of keras.applications, as EfficientNetV2B0 (cnn, or resnet for images of "
@@ -199,9 +217,20 @@ def _number(kind, fits, what):
     return parse
 
 
-def _between(kind, minimum, maximum):
-    what = "a whole number" if kind is int else "a number"
-    return _number(kind, lambda value: minimum <= value <= maximum, f"{what} from {minimum} to {maximum:,}")
+def _between(kind, minimum, maximum, needed=None):
+    """What parses a number; `needed` says what one that is too large would take."""
+    what = f"{'a whole number' if kind is int else 'a number'} from {minimum} to {maximum:,}"
+
+    def fits(value):
+        if needed and maximum < value < 10**15:
+            raise argparse.ArgumentTypeError(f"must be {what}: {value} would take {needed(value)}")
+        return minimum <= value <= maximum
+
+    return _number(kind, fits, what)
+
+
+def _weights(embedding_dim):
+    return f"{4 * 128 * embedding_dim / 1e9:,.1f} GB for the weights of its layer alone"  # Of the smallest network.
 
 
 def _folder(text):

@@ -1,7 +1,6 @@
 """The flags of a command, as checked settings. Whatever is wrong is said before any training."""
 
 import dataclasses
-import importlib.util
 import inspect
 import math
 import pathlib
@@ -13,7 +12,7 @@ import models
 from lab.changes import parse_changes, parse_sweep
 from lab.errors import InputError, unknown
 from lab.files import make_folder
-from lab.flags import DEFAULT_LOSSES, EPOCHS, SPLITS, TRIALS, make_parser
+from lab.flags import EPOCHS, SPLITS, TRIALS, make_parser
 from lab.machine import choose_precision
 from lab.protocols import PROTOCOLS
 from lab.settings import Settings, as_given
@@ -25,7 +24,6 @@ QUICK_EPOCHS = 2
 SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown to the network,
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 100  # of a data set that has no number of epochs of its own.
 SMALL = 28  # Pixels; the network for images up to it is the small one.
-WITH_EMBED = "gallery", "neighbors", "npz", "to"  # Flags.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,26 +115,10 @@ def parse_options(arguments=None):
         print(list_losses(), end="")
         parser.exit()
     try:
-        _check_losses(flags)
         _check_network(flags)
-        _check_together(parser, flags)
         return _options(flags, shlex.join(["python", "main.py", *given]))
     except (InputError, OSError) as error:  # Of a path that is too long, say.
         parser.error(str(error))
-
-
-def _check_losses(flags):
-    """Refuses names that no loss has."""
-    given = " ".join(flags.losses)
-    if "," in given:
-        names = given.replace(",", " ").split()
-        raise InputError(f"--losses {given}: names are separated by spaces: {' '.join(names)}")
-    valid = (*LOSSES, "all")
-    for name in flags.losses:
-        if name not in valid:
-            raise InputError(f"--losses: {unknown('loss', name, valid)}")
-    if flags.tune and flags.tune not in LOSSES:
-        raise InputError(f"--tune: {unknown('loss', flags.tune, LOSSES)}")
 
 
 def _check_network(flags):
@@ -148,35 +130,6 @@ def _check_network(flags):
         raise InputError("--weights are for a --model of keras.applications, as --model EfficientNetV2B0")
     if flags.freeze and not flags.weights:
         raise InputError("--freeze leaves weights as they are: give them with --weights")
-
-
-def _check_together(parser, flags):
-    """Refuses flags that do not go together."""
-    if flags.protocol == "closed" and (flags.unseen or flags.splits):
-        raise InputError("--unseen and --splits say which classes are held out: give them with --protocol open")
-    if flags.sampler != "balanced" and (flags.classes_per_batch or flags.per_class):
-        raise InputError(f"--sampler {flags.sampler}: --classes-per-batch and --per-class are of the balanced one")
-    chosen = flags.losses != list(DEFAULT_LOSSES)
-    if flags.sweep and (flags.tune or chosen):
-        raise InputError("--sweep takes its one loss: give it no --losses and no --tune")
-    if flags.summarize:
-        _check_alone(parser, flags, "--summarize rebuilds all that is in --runs", {"summarize", "runs", "tensorboard"})
-    if flags.embed:
-        _check_alone(parser, flags, "--embed uses a run as it is", {"embed", *WITH_EMBED, "runs"})
-        if len(flags.embed) < 2:
-            raise InputError(f"--embed takes the folder of a run, then images. Received: {flags.embed[0]} alone")
-    elif alone := [f"--{name}" for name in WITH_EMBED if getattr(flags, name)]:
-        raise InputError(f"{', '.join(alone)}: only together with --embed RUN IMAGE")
-    if flags.trials and not flags.tune:
-        raise InputError("--trials says how many --tune makes: give it with --tune LOSS")
-    if flags.tune and not PROTOCOLS[flags.protocol].tunable:
-        raise InputError("--tune judges by validation images of all classes: its values are for --protocol closed")
-    if flags.tune and flags.set:
-        raise InputError("--tune tries the values itself: give it no --set")
-    if flags.tune and (flags.seeds > 1 or chosen):
-        raise InputError("--tune takes its one loss and seed 0: give it no --losses and no --seeds")
-    if flags.tensorboard and importlib.util.find_spec("tensorboard") is None:
-        raise InputError("TensorBoard is not installed: pip install tensorboard, or do without it: --no-tensorboard")
 
 
 def _options(flags, command):
@@ -245,11 +198,3 @@ def _summary(recipe):
     terms = [term for term in recipe.terms if term != "softmax"] or ["softmax"]
     loss = recipe.terms[terms[0]][1]
     return inspect.getdoc(loss).splitlines()[0]
-
-
-def _check_alone(parser, flags, job, heeded):
-    """Refuses what a job, which has its settings from the run folders, would not heed."""
-    unheeded = {name for name, value in vars(flags).items() if value != parser.get_default(name)} - heeded
-    if unheeded:
-        named = sorted(f"--{name.replace('_', '-')}" for name in unheeded)
-        raise InputError(f"{job}: give it no {', '.join(named)}")

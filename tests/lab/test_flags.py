@@ -11,8 +11,10 @@ import pytest
 from support.pseudo_terminal import ROOT
 
 from lab import VERSION, batches, flags, protocols, sources
+from lab.flag_checks import loss_names
 from lab.flags import make_parser
 from lab.settings import Settings
+from losses import LOSSES
 from models import EMBEDDING_INITS, MODELS
 
 HEAVY = ("keras", "tensorflow", "numpy", "scipy", "sklearn", "matplotlib", "rich")
@@ -31,6 +33,7 @@ def test_the_names_are_those_of_the_registries():
     assert tuple(MODELS) == flags.MODELS
     assert tuple(EMBEDDING_INITS) == flags.EMBEDDING_INITS
     assert tuple(batches.SAMPLERS) == flags.SAMPLERS
+    assert loss_names() == tuple(LOSSES)
 
 
 def test_what_is_not_given_is_as_the_settings_have_it():
@@ -91,7 +94,9 @@ def test_what_is_no_flag_or_name_is_refused_with_the_one_that_was_meant(argument
     assert (status, output.err) == (2, f"main.py: {message}\nSee python main.py --help\n")
 
 
-@pytest.mark.parametrize(("arguments", "status"), [("--help", 0), ("--version", 0), ("--seed 3", 2), ("--epochs 0", 2)])
+@pytest.mark.parametrize(
+    ("arguments", "status"), [("--help", 0), ("--version", 0), ("--seed 3", 2), ("--losses sofmax", 2)]
+)
 def test_what_is_answered_at_once_imports_nothing_heavy(arguments, status):
     command = [sys.executable, "-X", "importtime", "main.py", *arguments.split()]
     process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
