@@ -8,6 +8,7 @@ from tensorboard.plugins.custom_scalar import layout_pb2
 from tensorboard.plugins.custom_scalar.summary import pb as layout_summary
 
 from evaluation.significance import interval
+from lab.damage import LARGEST
 from lab.reading import read_bytes
 
 from .events import replace_events, scalars, texts
@@ -82,6 +83,7 @@ def _history(path):
     """The curves of a run, a list of numbers an epoch; empty if its `history.csv` is lost or another one."""
     try:
         lines = read_bytes(path / "history.csv", LONGEST_HISTORY).decode().splitlines()
-        return [[float(row[name]) for name in CURVES.values()] for row in csv.DictReader(lines)]
+        curves = [[float(row[name]) for name in CURVES.values()] for row in csv.DictReader(lines)]
+        return [] if any(abs(number) > LARGEST for epoch in curves for number in epoch) else curves
     except (OSError, KeyError, ValueError, TypeError, csv.Error):
         return []

@@ -52,7 +52,8 @@ class Trained:
     @property
     def source(self):
         """Name or path of the data set."""
-        return read_json(self.path / "config.json").get("source") or self.run.settings.dataset
+        source = read_json(self.path / "config.json").get("source")
+        return source if isinstance(source, str) else self.run.settings.dataset
 
     @property
     def rates(self):

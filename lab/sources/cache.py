@@ -38,7 +38,7 @@ def facts_of(file):
     """Size and time of change of a file, by which it is known again; nothing if it cannot be read."""
     try:
         status = os.stat(file)  # noqa: PTH116 (a `Path` takes ten times as long)
-    except OSError:
+    except (OSError, ValueError):  # The latter of a path with a NUL.
         return ()
     return status.st_size, status.st_mtime_ns
 

@@ -3,6 +3,7 @@
 import pytest
 
 from lab.errors import InputError
+from lab.sources import read
 from lab.sources.listing import Row
 from lab.sources.table import list_table
 
@@ -64,6 +65,12 @@ def test_lines_that_say_the_same_are_one_image(table):
     said = []
     assert len(table("path,label\n1,a\n2,b\n1,a\n", said.append)) == 2
     assert said == ["lines that say again what another one says, and are left out: 1"]
+
+
+def test_a_path_that_no_file_can_have_is_that_of_an_image_that_cannot_be_read(tmp_path):
+    (tmp_path / "birds.csv").write_text("path,label\n1.png,owl\n2\0.png,jay\n")
+    with pytest.raises(InputError, match=r"2 of 2 images cannot be read.*null byte"):
+        read(tmp_path / "birds.csv")
 
 
 FAULTS = {
