@@ -66,13 +66,15 @@ def cases():
 
 def resident(field):
     """Bytes of memory of this process: `"VmRSS"` now, `"VmHWM"` at most."""
-    lines = pathlib.Path("/proc/self/status").read_text().splitlines()
+    lines = pathlib.Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
 
 
 def measure(case, size, calls):
     """Memory in bytes and time in seconds of one step."""
-    pathlib.Path("/proc/self/oom_score_adj").write_text("1000")  # If memory runs out, this process goes first.
+    pathlib.Path("/proc/self/oom_score_adj").write_text(
+        "1000", encoding="utf-8"
+    )  # If memory runs out, this process goes first.
     batch, classes = (size, 10) if case.grows == "batch" else (256, size)
     rng = np.random.default_rng(0)
     embeddings = tf.constant(rng.normal(size=(batch, DIM)), tf.float32)
@@ -90,7 +92,9 @@ def measure(case, size, calls):
     step = step.get_concrete_function()
     tf.matmul(embeddings, embeddings, transpose_a=True)  # Starts the threads.
     before = resident("VmRSS")
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # The peak so far, of the imports, is forgotten.
+    pathlib.Path("/proc/self/clear_refs").write_text(
+        "5", encoding="utf-8"
+    )  # The peak so far, of the imports, is forgotten.
     seconds(step)
     times = []
     while len(times) < calls or sum(times) < SECONDS:

@@ -43,7 +43,7 @@ def measure(flags):
         stages = collections.Counter({"start-up": start_up, "comparison": comparison})
         folders = [path.parent for path in pathlib.Path(runs).rglob("metrics.json")]
         for folder in folders:
-            timing = json.loads((folder / "metrics.json").read_text())["timing"]
+            timing = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["timing"]
             stages.update(timing["stages"] | {"training": timing.get("train_seconds", 0)})
         trained = [folder for folder in folders if "seed-" in folder.name]
         size = sum(file.stat().st_size for folder in trained for file in folder.rglob("*") if file.is_file())

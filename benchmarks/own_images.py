@@ -58,7 +58,7 @@ def write_npz(idx, file, counts, side):
 
 def own_memory(process):
     """Bytes of a process that are no pages of a file; 0 when it has ended."""
-    lines = pathlib.Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    lines = pathlib.Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
     return 1024 * next((int(line.split()[1]) for line in lines if line.startswith("RssAnon")), 0)
 
 
@@ -74,7 +74,7 @@ def run(dataset, runs, flags):
     if process.returncode:
         raise SystemExit(f"main.py --dataset {dataset} ended with {process.returncode}")
     (metrics,) = runs.glob("*/softmax/seed-0/metrics.json")
-    return peak, json.loads(metrics.read_text())["timing"]["images_per_second"], seconds
+    return peak, json.loads(metrics.read_text(encoding="utf-8"))["timing"]["images_per_second"], seconds
 
 
 def main():

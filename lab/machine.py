@@ -69,7 +69,7 @@ def choose_precision(wanted):
 def _cpu_info():
     """First processor's entries of `/proc/cpuinfo`; empty where there is none."""
     try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text().split("\n\n")[0].splitlines()
+        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
     except OSError:
         return {}
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
@@ -82,7 +82,7 @@ def _git_commit():
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
             cwd=here,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         )
     except OSError:
         return None

@@ -34,7 +34,7 @@ def unseen_classes(name, num_classes, share=None, count=SPLITS):
     Raises:
         InputError: If fewer than two classes are kept back, or two left.
     """
-    committed = json.loads(SPLITS_FILE.read_text()).get(name, []) if share is None else []
+    committed = json.loads(SPLITS_FILE.read_text(encoding="utf-8")).get(name, []) if share is None else []
     if committed and max(map(max, committed)) >= num_classes:  # Of another data set of that name.
         committed = []
     unseen = len(committed[0]) if committed else round((share or SHARE) * num_classes)
