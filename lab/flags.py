@@ -47,6 +47,11 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown flag {given}.{hint}" if given.startswith("-") else f"{given} belongs to no flag")
         return flags
 
+    def answer(self, text):
+        """Prints what was asked for, whether anybody reads it or not, and ends the process."""
+        self._print_message(text, sys.stdout)
+        self.exit()
+
     def error(self, message):
         self.exit(2, f"{self.prog}: {message}\nSee python main.py --help\n")
 
@@ -54,8 +59,7 @@ class Parser(argparse.ArgumentParser):
 class _ShowVersions(argparse.Action):
     def __call__(self, parser, *_):
         packages = ", ".join(f"{name} {_version(name.lower())}" for name in ("Keras", "TensorFlow"))
-        print(f"{parser.prog} {VERSION} (Python {platform.python_version()}, {packages})")
-        parser.exit()
+        parser.answer(f"{parser.prog} {VERSION} (Python {platform.python_version()}, {packages})\n")
 
 
 def make_parser():

@@ -112,8 +112,7 @@ def parse_options(arguments=None):
     flags = parser.parse_args(arguments)
     given = sys.argv[1:] if arguments is None else arguments
     if flags.list:
-        print(list_losses(), end="")
-        parser.exit()
+        parser.answer(list_losses())
     try:
         _check_network(flags)
         return _options(flags, shlex.join(["python", "main.py", *given]))
@@ -184,7 +183,7 @@ def list_losses():
 
 
 def _entry(recipe):
-    lines = [_summary(recipe)]
+    lines = _summary(recipe)
     if len(recipe.terms) > 1:
         weighted = (term if weight == 1 else f"{weight:g} x {term}" for term, (weight, _) in recipe.terms.items())
         lines.append(f"= {' + '.join(weighted)}")
@@ -194,7 +193,10 @@ def _entry(recipe):
 
 
 def _summary(recipe):
-    """First line of the documentation of what makes this loss this loss: a softmax only goes with it."""
+    """First line of the documentation, if Python keeps any, of what makes this loss this loss.
+
+    A softmax only goes with it.
+    """
     terms = [term for term in recipe.terms if term != "softmax"] or ["softmax"]
     loss = recipe.terms[terms[0]][1]
-    return inspect.getdoc(loss).splitlines()[0]
+    return (inspect.getdoc(loss) or "").splitlines()[:1]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib.metadata
+import os
 import platform
 import re
 import subprocess
@@ -104,3 +105,12 @@ def test_what_is_answered_at_once_imports_nothing_heavy(arguments, status):
     assert process.returncode == status
     assert "argparse" in imported
     assert not imported & {*HEAVY}
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_an_answer_that_nobody_reads_ends_without_a_word(flag):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with open(writer, "wb") as nobody:
+        process = subprocess.run([sys.executable, "main.py", flag], cwd=ROOT, stdout=nobody, stderr=subprocess.PIPE)
+    assert (process.stderr, process.returncode) == (b"", 0)

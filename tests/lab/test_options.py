@@ -237,6 +237,11 @@ def test_the_list_says_in_a_line_what_each_loss_does_and_fits_the_terminal():
     assert max(map(len, list_losses().splitlines())) <= 80
 
 
+def test_without_documentation_the_list_has_the_rest(monkeypatch):
+    monkeypatch.setattr("inspect.getdoc", lambda loss: None)  # As with python -OO.
+    assert list_losses().startswith("softmax\n    softmax_weight=1\n")
+
+
 def test_list_prints_the_losses_and_trains_nothing(capsys):
     with pytest.raises(SystemExit) as exit_:
         parse_options(["--list"])
