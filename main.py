@@ -1,10 +1,11 @@
 """Trains one network under several losses and shows what each does to the embedding: see README.md."""
 
 from lab.flags import make_parser
-from lab.startup import hidden_start_up_noise, open_closed_streams
+from lab.startup import hidden_start_up_noise, open_closed_streams, show_every_character
 
 if __name__ == "__main__":
     open_closed_streams()
+    show_every_character()
     make_parser().parse_args()  # Answers --help, --version and a wrong flag before what takes long.
 with hidden_start_up_noise("Loading TensorFlow ..."):
     from data import load_dataset

@@ -1,6 +1,7 @@
 """What has to be set before TensorFlow and scikit-learn are imported, and the noise of importing them."""
 
 import atexit
+import codecs
 import contextlib
 import logging
 import os
@@ -17,6 +18,8 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its o
 REQUIRED = {name: name for name in ("tensorflow", "keras", "tensorboard", "numpy", "scipy", "matplotlib", "rich")}
 REQUIRED |= {"sklearn": "scikit-learn", "PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf"}
 REQUIRED |= {"threadpoolctl": "threadpoolctl"}
+# What a terminal or a file shows that lacks a character.
+PLAIN = {"–": "-", "─": "-", "━": "=", "·": "|", "±": "+-", "…": "..."}
 CLOSED = 141  # Status of a process whose output nobody reads any more, as shells have it.
 
 
@@ -31,6 +34,21 @@ def open_closed_streams():
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # The lowest number that is free: this one.
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
+
+
+def show_every_character():
+    """Has standard output and standard errors show something plain in place of each character that they lack."""
+    codecs.register_error("plain", _plain)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="plain")
+
+
+def _plain(error):
+    """What is shown for the first of the characters that an encoding lacks, and where it goes on behind that."""
+    if error.object.startswith("± ", error.start):
+        return "+-", error.start + 2  # As wide, for tables.
+    error.end = error.start + 1
+    return PLAIN.get(error.object[error.start]) or codecs.backslashreplace_errors(error)[0], error.end
 
 
 @atexit.register

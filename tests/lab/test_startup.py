@@ -1,5 +1,6 @@
 """The first seconds: a line on the terminal while libraries are loaded, and what is said where one is missing."""
 
+import io
 import os
 import pathlib
 import re
@@ -10,7 +11,7 @@ import sys
 import pytest
 from support.pseudo_terminal import ROOT, in_terminal
 
-from lab.startup import REQUIRED
+from lab.startup import REQUIRED, show_every_character
 
 LINE, ERASED = "Loading TensorFlow ...", "\r\x1b[K"
 
@@ -66,6 +67,27 @@ def test_where_nobody_reads_what_is_printed_there_is_no_traceback_at_the_end(pro
     )
     os.close(writer)
     assert (process.stderr.removesuffix("x\n"), process.returncode) == ("", 0)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("utf-8", "98.26 ± 0.01 – QUICK · ━━── \\udce9 é 中"),
+        ("ascii", "98.26 +-0.01 - QUICK | ==-- \\udce9 \\xe9 \\u4e2d"),
+        ("latin-1", "98.26 ± 0.01 - QUICK · ==-- \\udce9 é \\u4e2d"),
+        ("shift_jis", "98.26 ± 0.01 - QUICK | ━━── \\udce9 \\xe9 中"),
+        ("cp1252", "98.26 ± 0.01 – QUICK · ==-- \\udce9 é \\u4e2d"),
+        ("utf-16", "98.26 ± 0.01 – QUICK · ━━── \\udce9 é 中"),
+    ],
+)
+def test_a_character_that_an_output_lacks_is_shown_as_a_plain_one(encoding, shown, monkeypatch):
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, io.TextIOWrapper(io.BytesIO(), encoding))
+    show_every_character()
+    for stream in (sys.stdout, sys.stderr):
+        stream.write("98.26 ± 0.01 – QUICK · ━━── \udce9 é 中")
+        stream.flush()
+        assert stream.buffer.getvalue().decode(encoding) == shown
 
 
 def test_what_is_printed_without_standard_streams_goes_into_no_file(tmp_path):
