@@ -42,4 +42,5 @@ def as_fault(error, place):
     if not isinstance(error, OSError) or error.errno is None:
         return None
     remedy = REMEDIES.get(error.errno)
-    return f"{error.filename or place}: {error.strerror}. {f'{remedy}. ' if remedy else ''}{KEPT}"
+    where = error.filename or place
+    return f"{f'{where}: ' if where else ''}{error.strerror}. {f'{remedy}. ' if remedy else ''}{KEPT}"

@@ -18,9 +18,12 @@ from lab.report import summary, write_tables
 from lab.startup import CLOSED
 from lab.terminal import LiveProgress, Terminal
 
+# What ends the command as Ctrl-C does, where there is such a signal: SIGHUP is a terminal that was closed.
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends the command as Ctrl-C does, with a status of its own."""
+    """A signal that ends the command as Ctrl-C does, with a status of its own."""
 
 
 class History(keras.callbacks.CSVLogger):
@@ -50,39 +53,47 @@ class Log:
         self.terminal = Terminal()
         self.dashboard = make_dashboard(tensorboard)
         # Of the process: 1 if a loss failed, 2 for bad input, 3 for a full disk and whatever else the system refuses,
-        # 130 after Ctrl-C, 141 if nobody reads what it prints, 143 after SIGTERM.
+        # 129 after SIGHUP, 130 after Ctrl-C, 141 if nobody reads what it prints, 143 after SIGTERM.
         self.status = 0
         self.place = None  # Where files are written.
-        self.terminated = False
+        self.terminated = None  # By which signal.
+        self.before = {}  # What the signals did before.
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # No other may.
-            self.on_terminate = signal.signal(signal.SIGTERM, self._terminate)
+            # A signal that is ignored, as `nohup` has it, stays so.
+            heeded = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
+            self.before = {number: signal.signal(number, self._terminate) for number in heeded}
         return self
 
     def __exit__(self, kind, error, trace):
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self.on_terminate or signal.SIG_DFL)
+        for number, handler in self.before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
         fault = as_fault(error, self.place)
         if isinstance(error, BrokenPipeError):  # Nobody reads what it prints any more.
-            self.status = CLOSED
+            self.status = self.status or CLOSED
             return True
         if isinstance(error, InputError) or fault:
             self.terminal.error(fault or str(error))
             self.status = STATUS if fault else 2
         elif isinstance(error, KeyboardInterrupt):
-            self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
-            self.status = _status(error)
+            self.status = self._interrupted()
+            with contextlib.suppress(OSError):
+                self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
         return isinstance(error, InputError | KeyboardInterrupt) or fault is not None
 
     def _terminate(self, number, frame):
-        self.terminated = True
+        self.terminated = number
         raise Terminated
 
     def _heed(self):
-        """Ends the command if SIGTERM came where Python drops what is raised: while it cleans up, or in a library."""
+        """Ends the command if a signal came where Python drops what is raised: while it cleans up, or in a library."""
         if self.terminated:
             raise Terminated
+
+    def _interrupted(self):
+        """The status of a command that a signal ended, as shells have it."""
+        return 128 + (self.terminated or signal.SIGINT)
 
     def say(self, text):
         self.terminal.say(text)
@@ -104,9 +115,9 @@ class Log:
             try:
                 yield
                 self._heed()
-            except KeyboardInterrupt as error:
-                self.status = _status(error)
-        if self.status in (130, 143):
+            except KeyboardInterrupt:
+                self.status = self._interrupted()
+        if self.status > 128:
             self.say(interrupted)
         elif estimate.compared:
             self.say("Drawing the comparison.")
@@ -176,7 +187,3 @@ class Log:
         self.terminal.results(results)
         if self.dashboard.hint:
             self.say(self.dashboard.hint.format(shlex.quote(str(results.path))))
-
-
-def _status(interrupt):
-    return 143 if isinstance(interrupt, Terminated) else 130

@@ -1,6 +1,8 @@
 """What the user sees while it runs: the plan, live progress with time left, the table of results."""
 
 import contextlib
+import errno
+import os
 import re
 
 import keras
@@ -22,6 +24,28 @@ INDENT = 11  # Of the facts of a plan, behind their names.
 class _Console(Console):
     """Tells of an output that nobody reads any more by `BrokenPipeError`, and prints no more."""
 
+    def __init__(self, **options):
+        # What cannot go back on a line gets lines that stay, as a file does.
+        super().__init__(
+            highlight=False,
+            soft_wrap=True,
+            force_terminal=False if os.environ.get("TERM") == "dumb" else None,
+            **options,
+        )
+        if not self.file.isatty():
+            self.width = 120  # Not 80: in a file or a pipe nothing need be cut.
+        elif not self.width:  # As with COLUMNS=0.
+            self.width = 80
+
+    def __exit__(self, *error):  # Now it is written.
+        try:
+            super().__exit__(*error)
+        except OSError as error:
+            if error.errno == errno.EIO:  # The terminal was closed.
+                raise BrokenPipeError from None
+            error.filename = "standard output"
+            raise
+
     def on_broken_pipe(self):
         with contextlib.suppress(SystemExit):  # Which ends like a loss that failed.
             super().on_broken_pipe()
@@ -32,9 +56,7 @@ class Terminal:
     """Prints the plan, the progress and the results; plain lines where the output is no terminal."""
 
     def __init__(self):
-        self.console = _Console(highlight=False, soft_wrap=True)
-        if not self.console.is_terminal:
-            self.console.width = 120  # Not 80: in a file or a pipe nothing need be cut.
+        self.console = _Console()
 
     def say(self, text):
         self.console.print(text, markup=False)
@@ -47,8 +69,8 @@ class Terminal:
 
     def error(self, text):
         """Prints a message of the program, not of Python, to standard error."""
-        with contextlib.suppress(BrokenPipeError):
-            _Console(stderr=True, highlight=False, soft_wrap=True).print(f"main.py: {text}", markup=False)
+        with contextlib.suppress(OSError):  # Of where it would be printed.
+            _Console(stderr=True).print(f"main.py: {text}", markup=False)
 
     def plan(self, data, settings, precision_reason, path):
         """Says what is about to happen, before anything takes long, on the `Dataset` of the first split."""

@@ -16,7 +16,7 @@ from lab.dashboard import NoDashboard
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.health import Health
-from lab.log import Log, Terminated
+from lab.log import ENDING, Log
 from lab.results import gather
 from lab.run_folder import ConflictError, RunFolder
 from lab.sources.idx import SourceError
@@ -129,13 +129,47 @@ def test_a_command_that_ends_well_has_status_0(log):
     assert log.status == 0
 
 
-def test_sigterm_ends_the_command_as_ctrl_c_does_with_a_status_of_its_own(log, capsys):
-    before = signal.getsignal(signal.SIGTERM)
+@pytest.mark.parametrize("number", ENDING)
+def test_a_signal_ends_the_command_as_ctrl_c_does_with_a_status_of_its_own(log, capsys, number):
+    before = signal.getsignal(number)
     with log:
-        signal.raise_signal(signal.SIGTERM)
-    assert log.status == 143
+        signal.raise_signal(number)
+    assert log.status == {"SIGTERM": 143, "SIGHUP": 129}[number.name]
     assert capsys.readouterr().out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert signal.getsignal(number) is before
+
+
+def test_a_signal_that_is_ignored_stays_so(log):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with log:
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert log.status == 0
+
+
+def test_a_terminal_that_was_closed_is_told_nothing_more(log, monkeypatch, capsys):
+    def closed(text):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(log.terminal.console, "_file", types.SimpleNamespace(write=closed, isatty=lambda: False))
+    with log, log.following(Estimate(1, 10), "Go on with the same command."):
+        signal.raise_signal(signal.SIGHUP)
+    assert log.status == 129
+    assert capsys.readouterr() == ("", "")
+
+
+def test_an_output_without_room_is_named(log, monkeypatch, capsys):
+    def full(text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    log.place = "runs/digits"
+    monkeypatch.setattr(log.terminal.console, "_file", types.SimpleNamespace(write=full, isatty=lambda: False))
+    with log:
+        log.say("a line")
+    assert log.status == 3
+    assert capsys.readouterr().err.startswith("main.py: standard output: No space left on device. Make room there")
 
 
 def test_a_sigterm_that_python_dropped_is_heeded_at_the_next_stage(log):
@@ -161,13 +195,13 @@ def test_outside_the_main_thread_signals_are_left_alone(log):
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-@pytest.mark.parametrize(("kind", "status"), [(KeyboardInterrupt, 130), (Terminated, 143)])
-def test_ctrl_c_and_sigterm_end_what_is_followed_alone(log, capsys, kind, status):
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_signals_end_what_is_followed_alone(log, capsys, name, status):
     after = []
     with log:
         with log.following(Estimate(2, 10), "Go on with the same command."):
             log.progress.line("begun")
-            raise kind
+            signal.raise_signal(getattr(signal, name))
         after.append("compared")
     assert after == ["compared"]
     assert log.status == status
