@@ -62,12 +62,12 @@ def tensorboard(logdir):
 def _address(process, log):
     """What TensorBoard says it can be reached at."""
     for _ in range(PATIENCE // 100):
-        if found := re.search(r"http://\S+/", log.read_text()):
+        if found := re.search(r"http://\S+/", log.read_text(encoding="utf-8")):
             return found[0]
         if process.poll() is not None:
             break
         time.sleep(0.1)
-    pytest.fail(f"TensorBoard did not start: {log.read_text()}")
+    pytest.fail(f"TensorBoard did not start: {log.read_text(encoding='utf-8')}")
 
 
 @pytest.fixture(scope="module")

@@ -24,8 +24,8 @@ from lab.options import parse_options
 from losses import LOSSES
 
 ROOT = pathlib.Path(__file__).parents[1]
-CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-LOSSES_README = (ROOT / "losses" / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+LOSSES_README = (ROOT / "losses" / "README.md").read_text(encoding="utf-8")
 TOUR = ROOT / "docs" / "tour.ipynb"
 
 # A line a loss: its name, its file, its paper, its numbers.
@@ -115,7 +115,7 @@ def test_a_paper_is_linked_by_arxiv_or_doi_and_named_as_in_the_file_of_the_loss(
             r"|papers\.nips\.cc/paper/\d{4}/hash/[0-9a-f]{32}-Abstract\.html)",
             link,
         )
-    source = " ".join((ROOT / "losses" / file).read_text().split())
+    source = " ".join((ROOT / "losses" / file).read_text(encoding="utf-8").split())
     for cited in re.split(r"; |, after ", paper) if links else []:
         authors, _, rest = cited.partition(", ")
         assert authors.removeprefix("code of ") in source
@@ -162,7 +162,11 @@ def test_every_command_for_contributors_is_checked_here():
 
 
 def test_setting_up_installs_a_list_of_requirements_that_is_there():
-    assert (ROOT / shlex.split(command("python3 -m venv"))[-1]).read_text().startswith("-r requirements.txt")
+    assert (
+        (ROOT / shlex.split(command("python3 -m venv"))[-1])
+        .read_text(encoding="utf-8")
+        .startswith("-r requirements.txt")
+    )
 
 
 def test_the_tests_of_one_loss_are_found():
@@ -205,22 +209,26 @@ def test_the_outputs_of_the_tour_can_be_made_anew():
 def test_the_example_of_the_style_is_code_of_the_project():
     (file,) = re.findall(r"example from\s+\[.*?\]\((.*?)\)", CONTRIBUTING)
     (example,) = re.findall(r"```python\n(.*?)```", CONTRIBUTING, re.DOTALL)
-    assert f"\n{example}\n" in (ROOT / file).read_text()
+    assert f"\n{example}\n" in (ROOT / file).read_text(encoding="utf-8")
 
 
 def test_the_citation_has_the_version_and_the_licence_of_the_project():
-    citation = dict(re.findall(r"^([\w-]+): (.+)$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE))
+    citation = dict(re.findall(r"^([\w-]+): (.+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE))
     assert citation["cff-version"] == "1.2.0"
     assert citation["version"] == VERSION
-    title, notice, *_ = (ROOT / "LICENSE").read_text().replace("\n\n", "\n").splitlines()
+    title, notice, *_ = (ROOT / "LICENSE").read_text(encoding="utf-8").replace("\n\n", "\n").splitlines()
     assert title == f"{citation['license']} License"
-    (author,) = re.findall(r"^authors:\n  - name: (.+)\n(?! )", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    (author,) = re.findall(
+        r"^authors:\n  - name: (.+)\n(?! )", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE
+    )
     assert notice.endswith(author)
-    assert citation["title"] == (ROOT / "README.md").read_text().partition("\n")[0].removeprefix("# ")
+    assert citation["title"] == (ROOT / "README.md").read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
 
 
 def test_the_comparison_without_margin_runs_as_the_reference_study_has_it(tmp_path, monkeypatch, capsys):
-    (snippet,) = re.findall(r"```python\n(.*?)```", (ROOT / "runs/reference/README.md").read_text(), re.DOTALL)
+    (snippet,) = re.findall(
+        r"```python\n(.*?)```", (ROOT / "runs/reference/README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     monkeypatch.chdir(tmp_path)
     folder = pathlib.Path("runs/fashion_mnist")
     names = make_run().scores
@@ -242,7 +250,7 @@ def test_the_comparison_without_margin_runs_as_the_reference_study_has_it(tmp_pa
 def column(dataset, score, percent):
     """The cells of the comparison with `normalized_softmax` by one score, from the study's results."""
     scores = {}
-    with open(ROOT / "runs" / "reference" / dataset / "results.csv", newline="") as file:
+    with open(ROOT / "runs" / "reference" / dataset / "results.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             value = float(row[score]) * (100 if percent else 1)
             scores.setdefault(row["loss"], {})[row["seed"]] = {0: value}
@@ -257,7 +265,7 @@ def column(dataset, score, percent):
 
 
 def test_the_comparison_without_margin_is_that_of_the_results():
-    text = (ROOT / "runs/reference/README.md").read_text().split("## Margin or normalisation?")[1]
+    text = (ROOT / "runs/reference/README.md").read_text(encoding="utf-8").split("## Margin or normalisation?")[1]
     table = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][2:5]
     columns = [
         column(dataset, score, percent)

@@ -18,7 +18,7 @@ def room(module):
 
 def imported(path):
     """The modules that a file imports, absolutely: within a room, files import each other by a dot."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -65,7 +65,23 @@ def test_there_are_at_most_six_floors_and_no_circle():
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("lab/**/*.py")) + sorted(ROOT.glob("*.py")), ids=lambda p: p.name)
 def test_a_file_fits_into_a_head(path):
-    assert len(path.read_text().splitlines()) <= 310
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 310
+
+
+def reads_or_writes_text(call):
+    """Whether a call reads or writes a file of text, by `open`, `read_text` or `write_text`."""
+    if isinstance(call.func, ast.Name) and call.func.id == "open":
+        modes = [*call.args[1:2], *(keyword.value for keyword in call.keywords if keyword.arg == "mode")]
+        return not any("b" in ast.literal_eval(mode) for mode in modes)
+    return isinstance(call.func, ast.Attribute) and call.func.attr in ("read_text", "write_text")
+
+
+def test_every_file_of_text_is_utf_8_whatever_the_locale():
+    folders = ("losses", "evaluation", "lab", "benchmarks", "tests")
+    for path in [*ROOT.glob("*.py"), *(path for folder in folders for path in ROOT.glob(f"{folder}/**/*.py"))]:
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(call, ast.Call) and reads_or_writes_text(call):
+                assert "encoding" in [keyword.arg for keyword in call.keywords], f"{path}:{call.lineno}"
 
 
 def test_the_modules_at_the_top_are_the_owners():

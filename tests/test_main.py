@@ -54,13 +54,13 @@ def test_every_run_has_every_file(runs):
 def test_the_comparison_is_written(runs):
     for name in ("comparison_tsne.png", "comparison_distances.png", "results.csv", "SUMMARY.md"):
         assert (runs / "digits" / name).stat().st_size > 0
-    summary = (runs / "digits" / "SUMMARY.md").read_text()
+    summary = (runs / "digits" / "SUMMARY.md").read_text(encoding="utf-8")
     assert all(f"| {loss} |" in summary for loss in ("raw_pixels", *LOSSES))
 
 
 def test_metrics_are_numbers_that_follow_from_the_saved_embeddings(runs):
     folder = runs / "digits" / "center" / "seed-0"
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     assert (metrics["dataset"], metrics["loss"], metrics["seed"], metrics["epochs"]) == ("digits", "center", 0, 2)
     assert metrics["status"] == "finished"
     with np.load(folder / "embeddings.npz") as file:
@@ -75,10 +75,10 @@ def test_metrics_are_numbers_that_follow_from_the_saved_embeddings(runs):
 
 
 def test_results_csv_agrees_with_the_metrics(runs):
-    with open(runs / "digits" / "results.csv") as file:
+    with open(runs / "digits" / "results.csv", encoding="utf-8") as file:
         rows = {row["loss"]: row for row in csv.DictReader(file)}
     for loss in LOSSES:
-        metrics = json.loads((runs / "digits" / loss / "seed-0" / "metrics.json").read_text())
+        metrics = json.loads((runs / "digits" / loss / "seed-0" / "metrics.json").read_text(encoding="utf-8"))
         assert float(rows[loss]["map_at_r"]) == metrics["test"]["map_at_r"]
 
 
@@ -145,7 +145,7 @@ def test_the_projector_knows_the_images_of_the_map(runs):
         folder = runs / "digits" / loss / "seed-0"
         with np.load(folder / "embeddings.npz") as file:
             arrays = dict(file)
-        with open(folder / "projector_images.tsv", newline="") as file:
+        with open(folder / "projector_images.tsv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         assert [int(row["test image"]) for row in rows] == arrays["tsne_indices"].tolist()
         assert [row["class"] for row in rows] == [f"digit {label}" for label in arrays["tsne_test_labels"]]
@@ -162,7 +162,7 @@ def test_the_coordinates_of_a_map_are_there_as_a_table(runs):
     folder = runs / "digits" / "center" / "seed-0"
     with np.load(folder / "embeddings.npz") as file:
         arrays = dict(file)
-    with open(folder / "tsne_test.csv") as file:
+    with open(folder / "tsne_test.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     np.testing.assert_allclose([[float(row["x"]), float(row["y"])] for row in rows], arrays["tsne_test"], atol=1e-4)
     assert [int(row["image"]) for row in rows] == arrays["tsne_indices"].tolist()
@@ -201,10 +201,10 @@ def test_two_dimensional_embeddings_are_drawn_filmed_and_compared(flat_runs):
 
 def test_a_collapse_is_shown(flat_runs):
     folder = flat_runs / "softmax_weight=0" / "seed-0"
-    assert "collapsed" in json.loads((folder / "metrics.json").read_text())["failure"]
+    assert "collapsed" in json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["failure"]
     assert (folder / "features.png").stat().st_size > 0
     assert (folder / "training.gif").stat().st_size > 0
-    summary = (flat_runs / "SUMMARY.md").read_text()
+    summary = (flat_runs / "SUMMARY.md").read_text(encoding="utf-8")
     assert summary.startswith("# digits, sweep of center.softmax_weight\n")
     assert "- **center (center_weight=1, softmax_weight=0)**, seed 0: collapsed: " in summary
 
@@ -268,7 +268,7 @@ def test_no_reachable_source_is_said_with_reasons_and_remedies(tmp_path, monkeyp
 def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys):
     arguments = ["--losses", "triplet", "softmax", "--set", "triplet.triplet_weight=1e38", "--runs", str(tmp_path)]
     assert main([*FAST, *arguments]) == 1
-    metrics = json.loads((tmp_path / "digits" / "triplet" / "seed-0" / "metrics.json").read_text())
+    metrics = json.loads((tmp_path / "digits" / "triplet" / "seed-0" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["status"] == "failed"
     assert metrics["failure"].startswith("diverged")
     output = capsys.readouterr().out
@@ -284,11 +284,13 @@ def test_a_failing_loss_is_recorded_and_the_next_one_still_runs(tmp_path, capsys
 def test_several_seeds_are_summarised_with_their_95_percent_interval(tmp_path, capsys):
     assert main([*FAST, "--losses", "softmax", "--seeds", "2", "--runs", str(tmp_path)]) == 0
     scores = [
-        json.loads((tmp_path / "digits" / "softmax" / f"seed-{seed}" / "metrics.json").read_text())["test"]["map_at_r"]
+        json.loads((tmp_path / "digits" / "softmax" / f"seed-{seed}" / "metrics.json").read_text(encoding="utf-8"))[
+            "test"
+        ]["map_at_r"]
         for seed in (0, 1)
     ]
     mean, half_width = np.mean(scores), 12.706 * abs(scores[0] - scores[1]) / 2  # t of one degree of freedom.
-    assert f"{mean:.4f} ± {half_width:.4f}" in (tmp_path / "digits" / "SUMMARY.md").read_text()
+    assert f"{mean:.4f} ± {half_width:.4f}" in (tmp_path / "digits" / "SUMMARY.md").read_text(encoding="utf-8")
     table = capsys.readouterr().out.split("digits, test images")[1]
     assert f"{mean:.4f}" in table
     assert f"± {half_width:.4f}" in table
@@ -299,8 +301,8 @@ def test_quick_results_are_stamped_and_kept_apart(tmp_path, capsys):
     assert main(["--dataset", "digits", "--quick", "--losses", "softmax", "--runs", str(tmp_path)]) == 0
     assert not (tmp_path / "digits").exists()
     folder = tmp_path / "digits-quick"
-    assert json.loads((folder / "softmax" / "seed-0" / "metrics.json").read_text())["quick"] is True
-    assert "QUICK" in (folder / "SUMMARY.md").read_text()
+    assert json.loads((folder / "softmax" / "seed-0" / "metrics.json").read_text(encoding="utf-8"))["quick"] is True
+    assert "QUICK" in (folder / "SUMMARY.md").read_text(encoding="utf-8")
     assert "QUICK · digits" in capsys.readouterr().out
 
 
@@ -316,7 +318,7 @@ def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
     held_out = unseen_classes("digits", 10)[0]
     for loss, rule in (("softmax", "max_logit"), ("triplet_only", "center_distance")):
         folder = open_runs / loss / "split-0-seed-0"
-        metrics = json.loads((folder / "metrics.json").read_text())
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         assert metrics["held_out"] == [str(digit) for digit in held_out]
         assert metrics["open_set"]["rule"] == rule
         with np.load(folder / "embeddings.npz") as file:
@@ -325,7 +327,7 @@ def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
         assert metrics["test"]["unseen_map_at_r"] == pytest.approx(again["map_at_r"])
         assert len(arrays["unknown_labels"]) + len(arrays["test_labels"]) == 400
         assert arrays["class_means"].shape == (6, 64)
-        with open(folder / "projector_images.tsv", newline="") as file:
+        with open(folder / "projector_images.tsv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         unknown = [row for row in rows if row["correct"] == "class never seen"]
         assert {row["class"] for row in unknown} == {f"digit {digit}*" for digit in held_out}
@@ -333,7 +335,7 @@ def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
 
 
 def test_the_open_protocol_is_compared_and_drawn(open_runs):
-    summary = (open_runs / "SUMMARY.md").read_text()
+    summary = (open_runs / "SUMMARY.md").read_text(encoding="utf-8")
     assert "QUICK" in summary
     assert all(f"| {loss} |" in summary for loss in ("raw_pixels", "softmax", "triplet_only"))
     assert (open_runs / "comparison_tsne.png").stat().st_size > 0
@@ -341,12 +343,12 @@ def test_the_open_protocol_is_compared_and_drawn(open_runs):
 
 def test_an_open_study_that_lost_a_run_makes_that_run_alone_again(open_runs, capsys):
     lost = open_runs / "triplet_only" / "split-0-seed-0" / "metrics.json"
-    scores = json.loads(lost.read_text())["test"]
+    scores = json.loads(lost.read_text(encoding="utf-8"))["test"]
     lost.unlink()
     before = contents(open_runs / "softmax" / "split-0-seed-0") | contents(open_runs / "raw_pixels")
     assert main([*OPEN, "--runs", str(open_runs.parent)]) == 0
     assert "skipping softmax split 0, seed 0: done before" in capsys.readouterr().out
-    assert json.loads(lost.read_text())["test"] == scores
+    assert json.loads(lost.read_text(encoding="utf-8"))["test"] == scores
     assert contents(open_runs / "softmax" / "split-0-seed-0") | contents(open_runs / "raw_pixels") == before
 
 
@@ -385,7 +387,7 @@ def test_tuning_tries_the_defaults_first_keeps_its_trials_and_prints_the_flags(t
     assert main(arguments) == 0
     output = capsys.readouterr().out
     trials = [
-        json.loads((tmp_path / "digits-tuning" / "center" / f"trial-{n}" / "metrics.json").read_text())
+        json.loads((tmp_path / "digits-tuning" / "center" / f"trial-{n}" / "metrics.json").read_text(encoding="utf-8"))
         for n in range(3)
     ]
     assert trials[0]["overrides"] == {}
@@ -428,7 +430,7 @@ def test_a_run_is_used_on_images_of_ones_own(runs, tmp_path, capsys):
         Image.fromarray(digits.test.images[number, ..., 0]).save(tmp_path / f"{number}.png")
     given = ["--embed", str(folder), str(tmp_path), "--neighbors", "2", "--npz", "--to", str(tmp_path / "to")]
     assert main(given) == 0
-    with open(tmp_path / "to" / "embedded.csv", newline="") as file:
+    with open(tmp_path / "to" / "embedded.csv", newline="", encoding="utf-8") as file:
         found = [row["class"] for row in csv.DictReader(file)]
     with np.load(folder / "embeddings.npz") as run, np.load(tmp_path / "to" / "embeddings.npz") as file:
         points, means = l2_normalize(file["embeddings"]), run["class_means"]

@@ -26,7 +26,7 @@ def cache(tmp_path, monkeypatch):
 def scores(path):
     """Dict from each run to its test scores."""
     files = path.rglob("metrics.json")
-    return {file.relative_to(path).parts[0]: json.loads(file.read_text())["test"] for file in files}
+    return {file.relative_to(path).parts[0]: json.loads(file.read_text(encoding="utf-8"))["test"] for file in files}
 
 
 def run(tmp_path, dataset, name, *flags, losses=("softmax", "triplet_only")):
@@ -89,8 +89,8 @@ def test_train_and_test_folders_of_other_classes_are_judged_among_the_test_class
     pictures = {file.name for file in (path / "softmax" / "seed-0").glob("*.png")}
     assert {"tsne_test.png", "distances.png", "roc.png", "neighbors.png"} <= pictures
     assert not pictures & {"confusion.png", "mistakes.png"}
-    assert "test classes unseen" in (path / "SUMMARY.md").read_text()
-    metrics = json.loads((path / "softmax" / "seed-0" / "metrics.json").read_text())
+    assert "test classes unseen" in (path / "SUMMARY.md").read_text(encoding="utf-8")
+    metrics = json.loads((path / "softmax" / "seed-0" / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["judged_names"] == ["7", "8", "9"]
 
 
@@ -102,7 +102,7 @@ def test_queries_ask_the_gallery_where_a_table_says_so(tmp_path):
     parts = parts_of(data, "train") | {"query": (data.unseen.images, data.unseen.labels)}
     names = data.class_names
     table = write_table(tmp_path / "market", {"train": parts["train"]}, names)
-    with open(table, newline="") as file:
+    with open(table, newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         row["camera"] = 0
@@ -111,7 +111,7 @@ def test_queries_ask_the_gallery_where_a_table_says_so(tmp_path):
         name = data.unseen_names[label]
         asked = "query" if number % 4 == 0 else "gallery"
         rows.append({"path": f"test/{name}/{number}.png", "label": name, "split": asked, "camera": number % 3})
-    with open(table, "w", newline="") as file:
+    with open(table, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["path", "label", "split", "camera"])
         writer.writeheader()
         writer.writerows(rows)
@@ -132,7 +132,7 @@ def test_some_classes_of_a_folder_of_one_level_are_held_out(tmp_path):
     folders = sorted(path.name for path in (runs / "digits-open" / "softmax").iterdir())
     assert folders == ["split-0-seed-0", "split-1-seed-0"]
     for folder in folders:
-        metrics = json.loads((runs / "digits-open" / "softmax" / folder / "metrics.json").read_text())
+        metrics = json.loads((runs / "digits-open" / "softmax" / folder / "metrics.json").read_text(encoding="utf-8"))
         assert len(metrics["held_out"]) == 2
         with np.load(runs / "digits-open" / "softmax" / folder / "embeddings.npz") as file:
             judged = np.isin(data.train.labels, [NAMES.index(name) for name in metrics["held_out"]])

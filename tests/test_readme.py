@@ -14,8 +14,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from main import main
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-TENSORBOARD = (ROOT / "docs/tensorboard.md").read_text()
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TENSORBOARD = (ROOT / "docs/tensorboard.md").read_text(encoding="utf-8")
 COPIED = {
     "TripletLoss": 'assert embedder.history.history["loss"][-1] < 0.5 * embedder.history.history["loss"][0]',
     "ArcFace": "assert (keras.ops.convert_to_numpy(predictions) == labels).mean() > 0.9",
@@ -40,7 +40,7 @@ def test_the_example_runs_with_the_copied_files_alone(name, tmp_path):
     (example,) = (block for block in blocks("python", README) if f"{name}(" in block)
     subprocess.run(["bash", "-ec", copying.replace("my_project", str(tmp_path))], cwd=ROOT, check=True)
     script = tmp_path / "example.py"
-    script.write_text(f"import keras\nkeras.utils.set_random_seed(0)\n{example}{COPIED[name]}")
+    script.write_text(f"import keras\nkeras.utils.set_random_seed(0)\n{example}{COPIED[name]}", encoding="utf-8")
     subprocess.run([sys.executable, script], cwd=tmp_path, check=True)
 
 
@@ -48,7 +48,7 @@ def test_the_example_runs_with_the_copied_files_alone(name, tmp_path):
 def test_the_example_with_embeddings_of_ones_own_draws_and_judges_them(tmp_path):
     (example,) = (block for block in blocks("python", README) if "draw_tsne" in block)
     script = tmp_path / "example.py"
-    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{example}")
+    script.write_text(f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{example}", encoding="utf-8")
     printed = subprocess.run([sys.executable, script], cwd=tmp_path, check=True, capture_output=True, text=True)
     assert (tmp_path / "digits.png").read_bytes().startswith(b"\x89PNG")
     assert 0.5 < ast.literal_eval(printed.stdout)["map_at_r"] < 1
@@ -108,7 +108,7 @@ DOCUMENTS += ("runs/reference/two_dimensions/README.md", "runs/reference/charact
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_link_and_picture_is_there(name):
-    text = (ROOT / name).read_text()
+    text = (ROOT / name).read_text(encoding="utf-8")
     targets = re.findall(r"\]\(([^)]+)\)", text) + re.findall(r'src="([^"]+)"', text)
     assert targets
     here = [target.partition("#")[0] for target in targets if not target.startswith("https://")]
@@ -118,7 +118,7 @@ def test_every_link_and_picture_is_there(name):
 
 @pytest.mark.parametrize("path", sorted((ROOT / "losses").glob("*.py")), ids=lambda path: path.name)
 def test_a_loss_file_imports_keras_its_siblings_and_the_standard_library_only(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             imported = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:

@@ -17,7 +17,10 @@ def scores(tmp_path_factory):
     runs = tmp_path_factory.mktemp("runs")
     assert main(["--quick", "--runs", str(runs)]) == 0
     paths = (runs / "mnist-quick").glob("*/seed-0/metrics.json")
-    return {metrics["loss"]: metrics["test"] for metrics in map(json.loads, (path.read_text() for path in paths))}
+    return {
+        metrics["loss"]: metrics["test"]
+        for metrics in map(json.loads, (path.read_text(encoding="utf-8") for path in paths))
+    }
 
 
 @pytest.mark.slow

@@ -24,8 +24,8 @@ def before(tmp_path_factory):
     path = tmp_path_factory.mktemp("before")
     write_run(path, "center", score=make_run().scores | {"norm_mean": float("nan")})
     save_pictures(path, PIXELS, PIXELS // 2)
-    (path / "results.csv").write_text(TABLE)
-    (path / "SUMMARY.md").write_text("# digits\n")
+    (path / "results.csv").write_text(TABLE, encoding="utf-8")
+    (path / "SUMMARY.md").write_text("# digits\n", encoding="utf-8")
     (path / RUN / "events.out.tfevents.1.main").write_bytes(b"of this time")
     (path / RUN / "embedder.keras").write_bytes(b"with the time of its making")
     return path
@@ -66,7 +66,7 @@ def test_times_versions_and_what_holds_times_may_differ(before, after):
     save_json(after / RUN / "config.json", config | {"versions": {"python": "4"}, "command": "another"})
     (after / RUN / "events.out.tfevents.1.main").rename(after / RUN / "events.out.tfevents.2.main")
     (after / RUN / "embedder.keras").write_bytes(b"with another time")
-    (after / ".partial").write_text("")
+    (after / ".partial").write_text("", encoding="utf-8")
     os.utime(after / "SUMMARY.md", (0, 0))
     assert list(differences(before, after)) == []
 
@@ -114,11 +114,11 @@ def shorten_film(path):
 
 
 def change_row(path):
-    (path / "results.csv").write_text(TABLE.replace("0.25", "0.5"))
+    (path / "results.csv").write_text(TABLE.replace("0.25", "0.5"), encoding="utf-8")
 
 
 def change_text(path):
-    (path / "SUMMARY.md").write_text("# mnist\n")
+    (path / "SUMMARY.md").write_text("# mnist\n", encoding="utf-8")
 
 
 @pytest.mark.parametrize(

@@ -152,8 +152,8 @@ def test_a_metrics_file_that_is_none_is_that_of_an_unfinished_run(folder, file, 
 def test_metrics_of_the_wrong_shape_are_found(folder, changes):
     path = center(folder).path / "metrics.json"
     metrics = read_json(path) | changes
-    path.write_text(json.dumps(metrics))
-    if "\\ud800" in path.read_text():  # It is no text at all.
+    path.write_text(json.dumps(metrics), encoding="utf-8")
+    if "\\ud800" in path.read_text(encoding="utf-8"):  # It is no text at all.
         assert center(folder).metrics() is None
         assert not center(folder).is_done(make_run("center").settings, overwrite=False)
     else:

@@ -98,7 +98,7 @@ def test_signs_are_those_of_the_model_at_the_end_of_the_epoch_and_kept_in_the_hi
     drift = np.linalg.norm(state.centers[1] - state.centers[0], axis=1).mean()
     assert logs[1]["val_center_drift"] == pytest.approx(drift, rel=1e-5)
     assert all(epoch["val_center_drift"] > 0 for epoch in logs)
-    with open(path / "history.csv") as file:
+    with open(path / "history.csv", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     for row, epoch in zip(rows, logs, strict=True):
         assert row.keys() >= EVERY_LOSS | SIGNS["triplet_center"]

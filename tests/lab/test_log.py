@@ -230,7 +230,7 @@ def folder(tmp_path):
 
 def test_a_run_begins_with_its_settings_and_the_command_in_its_folder(log, folder):
     folder.path.mkdir(parents=True)
-    (folder.path / "metrics.json").write_text("")
+    (folder.path / "metrics.json").write_text("", encoding="utf-8")
     with log.following(Estimate(1, 10), ""):
         folder.start(SETTINGS, log.command)
         log.begin(SETTINGS.title)
@@ -239,7 +239,7 @@ def test_a_run_begins_with_its_settings_and_the_command_in_its_folder(log, folde
         assert log.progress.name == "softmax trial-3"
     assert [path.name for path in folder.path.iterdir()] == ["config.json"]
     assert folder.settings() == SETTINGS
-    assert '"command": "python main.py"' in (folder.path / "config.json").read_text()
+    assert '"command": "python main.py"' in (folder.path / "config.json").read_text(encoding="utf-8")
 
 
 def test_the_times_of_a_run_are_those_of_its_stages_and_of_all_of_it(log, folder, monkeypatch):
@@ -325,7 +325,7 @@ def test_each_epoch_of_a_training_is_told_everywhere(folder, capsys, tensorboard
         log.begin(settings.title)
         train(model, few_digits().train, health, log.callbacks(folder, health))
         assert log.progress.estimate.current.reports[-1][1] == 2 * (500 // 240)
-    header, *rows = (folder.path / "history.csv").read_text().splitlines()
+    header, *rows = (folder.path / "history.csv").read_text(encoding="utf-8").splitlines()
     columns = {"softmax", "center", "head_accuracy", "learning_rate", "val_loss", "val_softmax", "val_center"}
     assert columns | {"val_map_at_r", "val_center_accuracy", "val_spread"} <= set(header.split(","))
     assert len(rows) == 2
@@ -360,9 +360,9 @@ def results(tmp_path):
 def test_results_are_told_as_tables_pictures_and_lines(log, results, capsys):
     log.results(results, [Picture("comparison_tsne.png", b"new")], CAPTIONS)
     assert (results.path / "comparison_tsne.png").read_bytes() == b"new"
-    assert "| softmax |" in (results.path / "SUMMARY.md").read_text()
-    assert "comparison_tsne.png" in (results.path / "SUMMARY.md").read_text()
-    assert "softmax" in (results.path / "results.csv").read_text()
+    assert "| softmax |" in (results.path / "SUMMARY.md").read_text(encoding="utf-8")
+    assert "comparison_tsne.png" in (results.path / "SUMMARY.md").read_text(encoding="utf-8")
+    assert "softmax" in (results.path / "results.csv").read_text(encoding="utf-8")
     output = capsys.readouterr().out
     assert output.splitlines()[0].rstrip() == "digits, test images"
     assert f"All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png" in output

@@ -46,12 +46,12 @@ WRITES = {
 @pytest.mark.parametrize("size", [0, 1000])
 def test_every_kind_of_file_stays_as_it_was_and_is_named(tmp_path, file, size):
     path = tmp_path / file
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(OSError, match="File too large") as caught, room_for(size):
         WRITES[file](path)
     assert as_fault(caught.value, None).startswith(f"{path}: File too large. Make room there")
     assert [found.name for found in tmp_path.iterdir()] == [file]
-    assert path.read_text() == "old"
+    assert path.read_text(encoding="utf-8") == "old"
 
 
 def test_events_of_a_run_stay_as_they_were(tmp_path):
@@ -64,7 +64,7 @@ def test_events_of_a_run_stay_as_they_were(tmp_path):
 
 
 def test_events_of_an_epoch_that_cannot_be_written_are_an_error_of_the_system(tmp_path):
-    (tmp_path / "file").write_text("where a folder should be")
+    (tmp_path / "file").write_text("where a folder should be", encoding="utf-8")
     curves = EpochCurves(tmp_path / "file", {})
     with pytest.raises(OSError, match="file") as caught:
         curves.on_train_begin()

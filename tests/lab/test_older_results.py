@@ -59,7 +59,7 @@ def test_its_runs_are_compared_drawn_and_written_to_tables(folder):
     pictures = comparison_pictures(results)
     assert {picture.file for picture in pictures} == CAPTIONS.keys() - {"comparison_features.png"}
     write_tables(results, CAPTIONS)
-    with open(folder / "results.csv", newline="") as file:
+    with open(folder / "results.csv", newline="", encoding="utf-8") as file:
         (line,) = csv.DictReader(file)
     assert (line["loss"], line["seed"], line["map_at_r"]) == ("center", "0", "0.9668838522395923")
-    assert "| center | 0 | 99.00 | 99.25 |" in (folder / "SUMMARY.md").read_text()
+    assert "| center | 0 | 99.00 | 99.25 |" in (folder / "SUMMARY.md").read_text(encoding="utf-8")

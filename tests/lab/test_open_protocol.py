@@ -27,7 +27,7 @@ def draw_splits(num_classes, seed):
 
 
 def test_the_committed_splits_are_the_draws_of_seeds_0_1_and_2():
-    committed = json.loads(SPLITS_FILE.read_text())
+    committed = json.loads(SPLITS_FILE.read_text(encoding="utf-8"))
     assert list(committed) == list(COMMITTED)
     assert list(committed.values()) == [draw_splits(10, seed) for seed in range(3)]
 

@@ -343,14 +343,14 @@ def test_bad_input_is_refused_with_what_was_given_and_what_is_valid(arguments, t
 
 
 def test_results_under_a_file_are_refused(tmp_path, capsys):
-    (tmp_path / "file").write_text("")
+    (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(SystemExit):
         parse_options(["--runs", str(tmp_path / "file" / "runs")])
     assert "cannot write to --runs" in capsys.readouterr().err
 
 
 def test_a_file_in_the_place_of_the_results_is_refused(tmp_path, capsys):
-    (tmp_path / "digits").write_text("")
+    (tmp_path / "digits").write_text("", encoding="utf-8")
     with pytest.raises(SystemExit):
         parse_options(["--dataset", "digits", "--runs", str(tmp_path)])
     assert f"{tmp_path / 'digits'} is a file" in capsys.readouterr().err

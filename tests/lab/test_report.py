@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 
 def table(folder):
-    with open(folder / "results.csv", newline="") as file:
+    with open(folder / "results.csv", newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 
@@ -61,11 +61,11 @@ def test_results_of_runs_that_are_gone_do_not_stay(folder):
     write_run(folder)
     path = write_run(folder, "center")
     write_tables(gather(folder, SETTINGS), {})
-    assert "| center |" in (folder / "SUMMARY.md").read_text()
+    assert "| center |" in (folder / "SUMMARY.md").read_text(encoding="utf-8")
     (path / "metrics.json").unlink()
     write_tables(gather(folder, SETTINGS), {})
     assert [line["loss"] for line in table(folder)] == ["softmax"]
-    assert "| center |" not in (folder / "SUMMARY.md").read_text()
+    assert "| center |" not in (folder / "SUMMARY.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -193,7 +193,7 @@ def test_pictures_of_runs_that_are_gone_do_not_stay(folder):
         "comparison_roc.png": b"new",
         "of_someone_else.png": b"old",
     }
-    links = [line for line in (folder / "SUMMARY.md").read_text().splitlines() if ".png" in line]
+    links = [line for line in (folder / "SUMMARY.md").read_text(encoding="utf-8").splitlines() if ".png" in line]
     assert links == ["![Pairs](comparison_roc.png)"]
 
 
@@ -206,7 +206,7 @@ def test_a_picture_in_parts_is_shown_in_their_order_and_takes_the_place_of_other
         log.results(gather(folder), [Picture(name, b"new") for name in parts], CAPTIONS)
     assert {path.name for path in folder.glob("*.png") if path.read_bytes() == b"new"} == set(parts)
     assert [path.name for path in folder.glob("*.png") if path.read_bytes() == b"old"] == ["comparison_roc_mine.png"]
-    links = [line for line in (folder / "SUMMARY.md").read_text().splitlines() if ".png" in line]
+    links = [line for line in (folder / "SUMMARY.md").read_text(encoding="utf-8").splitlines() if ".png" in line]
     assert links == [f"![Pairs]({name})" for name in parts]
 
 

@@ -149,7 +149,7 @@ def test_foreign_unfinished_and_damaged_folders_are_left_out_with_the_reason(fol
     damaged = write_run(folder, "cosface")
     (damaged / "embeddings.npz").write_bytes(b"half a file")
     half_written = write_run(folder, "arcface")
-    (half_written / "metrics.json").write_text('{"test": 3')
+    (half_written / "metrics.json").write_text('{"test": 3', encoding="utf-8")
     swept = write_run(folder, "ring", seed=1)
     change_json(swept / "config.json", lambda config: config["settings"].update(sweep="ring_weight"))
     incomplete = write_run(folder, "a_softmax")
@@ -189,7 +189,7 @@ def test_a_lost_baseline_is_no_row(tmp_path):
 def test_a_damaged_baseline_is_left_out_and_said(folder, file, content):
     write_run(folder)
     baseline = folder / "raw_pixels"
-    (baseline / file).write_text(content)
+    (baseline / file).write_text(content, encoding="utf-8")
     found = gather(folder)
     assert names(found) == ["softmax"]
     assert found.left_out == {"unfinished, or damaged since": [baseline]}

@@ -145,7 +145,7 @@ def test_a_file_that_lacks_what_is_drawn_or_compared_is_of_no_run(tmp_path, name
     folder = saved(tmp_path, run)
     metrics = run.to_metrics()
     del metrics[name]
-    (folder.path / "metrics.json").write_text(json.dumps(metrics))
+    (folder.path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     assert folder.load() is None
 
 
@@ -161,7 +161,7 @@ def test_two_dimensions_need_no_maps_and_keep_those_of_an_older_version():
 def test_a_file_with_something_else_in_a_place_is_of_no_run(tmp_path, part):
     run = FINISHED["closed"]
     folder = saved(tmp_path, run)
-    (folder.path / "metrics.json").write_text(json.dumps(run.to_metrics() | {part: 3}))
+    (folder.path / "metrics.json").write_text(json.dumps(run.to_metrics() | {part: 3}), encoding="utf-8")
     assert folder.load() is None
 
 
@@ -171,7 +171,7 @@ def test_a_failed_run_that_does_not_say_why_is_no_run(tmp_path, failure):
     folder = saved(tmp_path, run)
     metrics = {name: value for name, value in run.to_metrics().items() if name != "failure"}
     metrics |= {} if failure == MISSING else {"failure": failure}
-    (folder.path / "metrics.json").write_text(json.dumps(metrics))
+    (folder.path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     assert folder.load() is None
 
 

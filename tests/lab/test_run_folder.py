@@ -45,16 +45,16 @@ def names(path):
 @pytest.fixture
 def old(tmp_path):
     path = tmp_path / "file.txt"
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     return path
 
 
 def test_a_file_is_replaced_only_after_the_block(old):
     with whole_file(old) as temporary:
-        temporary.write_text("new")
+        temporary.write_text("new", encoding="utf-8")
         assert temporary.parent == old.parent  # Replacing is atomic only inside one file system.
-        assert old.read_text() == "old"
-    assert old.read_text() == "new"
+        assert old.read_text(encoding="utf-8") == "old"
+    assert old.read_text(encoding="utf-8") == "new"
     assert names(old.parent) == ["file.txt"]
 
 
@@ -76,12 +76,12 @@ def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(old, mon
 def test_a_block_that_raises_leaves_the_old_file_and_nothing_else(old, error):
     def write():
         with whole_file(old) as temporary:
-            temporary.write_text("half of the n")
+            temporary.write_text("half of the n", encoding="utf-8")
             raise error
 
     with pytest.raises(error):
         write()
-    assert old.read_text() == "old"
+    assert old.read_text(encoding="utf-8") == "old"
     assert names(old.parent) == ["file.txt"]
 
 
@@ -101,7 +101,7 @@ def test_json_round_trip(tmp_path):
 def test_content_that_is_no_json_leaves_the_old_file(old):
     with pytest.raises(TypeError):
         save_json(old, {"a": np.float32(1)})
-    assert old.read_text() == "old"
+    assert old.read_text(encoding="utf-8") == "old"
     assert names(old.parent) == ["file.txt"]
 
 
@@ -118,7 +118,7 @@ def test_arrays_round_trip(tmp_path):
 def test_table_round_trip(tmp_path):
     rows = [{"loss": 'a, "b"', "score": "0.5"}, {"loss": "two\nlines é", "score": ""}]
     save_table(tmp_path / "results.csv", rows, ("loss", "score"))
-    with open(tmp_path / "results.csv", newline="") as file:
+    with open(tmp_path / "results.csv", newline="", encoding="utf-8") as file:
         assert list(csv.DictReader(file)) == rows
     assert (tmp_path / "results.csv").read_bytes().startswith(b"loss,score\n")
     assert names(tmp_path) == ["results.csv"]
@@ -126,7 +126,7 @@ def test_table_round_trip(tmp_path):
 
 def test_table_has_an_empty_cell_for_none(tmp_path):
     save_table(tmp_path / "results.csv", [{"loss": "center", "score": None}], ("loss", "score"))
-    assert (tmp_path / "results.csv").read_text() == "loss,score\ncenter,\n"
+    assert (tmp_path / "results.csv").read_text(encoding="utf-8") == "loss,score\ncenter,\n"
 
 
 def test_figure_round_trip(tmp_path):
@@ -258,7 +258,7 @@ def test_a_run_whose_settings_this_version_does_not_know_is_replaced_only_if_ask
 
 @pytest.mark.parametrize("kept", ["null", "[]", '"center"', "3"])
 def test_settings_of_another_kind_are_those_of_no_run(finished, kept):
-    (finished.path / "config.json").write_text(f'{{"settings": {kept}}}')
+    (finished.path / "config.json").write_text(f'{{"settings": {kept}}}', encoding="utf-8")
     assert finished.settings() is finished.load() is None
     assert finished.is_damaged()
     assert not finished.is_done(SETTINGS, overwrite=True)
@@ -273,7 +273,7 @@ def test_times_of_another_kind_are_those_of_no_run(finished, timing):
 
 def test_a_foreign_folder_is_refused_with_the_way_out(folder):
     folder.path.mkdir(parents=True)
-    (folder.path / "thesis.tex").write_text("years of work")
+    (folder.path / "thesis.tex").write_text("years of work", encoding="utf-8")
     for overwrite in (False, True):
         with pytest.raises(ConflictError, match=rf"^{re.escape(str(folder.path))} .*config\.json.*--runs"):
             folder.is_done(SETTINGS, overwrite)
@@ -387,7 +387,7 @@ def test_a_missing_folder_has_no_settings_no_metrics_and_no_run(folder):
 def test_starting_removes_what_the_last_run_left_and_nothing_else(finished):
     left = ("history.csv", "roc.png", "neighbors_2.png", "tsne_test.csv", "embedder.keras", "events.out.tfevents.1.v2")
     for name in (*left, "projector_config.pbtxt", BACKUP, "notes.txt", "roc_for_the_talk.png"):
-        (finished.path / name).write_text("of the last run")
+        (finished.path / name).write_text("of the last run", encoding="utf-8")
     finished.start(changed(seed=1), COMMAND)
     assert names(finished.path) == ["config.json", "notes.txt", "roc_for_the_talk.png", BACKUP]
     assert names(finished.path.parent) == ["seed-0"]
@@ -420,7 +420,7 @@ def test_a_run_is_saved_with_its_pictures_its_film_and_its_maps_as_tables(folder
     assert (folder.path / "roc.png").read_bytes() == b"of the result"
     np.testing.assert_array_equal(StoredArrays(folder.path / "training.npz")["epochs"], FILM.arrays["epochs"])
     for name, indices in (("test", "tsne_indices"), ("train", "tsne_train_indices")):
-        with open(folder.path / f"tsne_{name}.csv", newline="") as file:
+        with open(folder.path / f"tsne_{name}.csv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         assert [int(row["image"]) for row in rows] == ARRAYS[indices].tolist()
         assert [row["class"] for row in rows] == [str(label) for label in ARRAYS[f"tsne_{name}_labels"]]
@@ -475,7 +475,7 @@ def repository(tmp_path, monkeypatch):
         monkeypatch.delenv(name)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.setattr(machine, "__file__", str(tmp_path / "machine.py"))
-    (tmp_path / "machine.py").write_text("")
+    (tmp_path / "machine.py").write_text("", encoding="utf-8")
     git(tmp_path, "init", "--quiet")
     git(tmp_path, "add", "machine.py")
     git(tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", "-c", "commit.gpgsign=false", "commit", "-qm", "one")
@@ -489,7 +489,7 @@ def git(path, *arguments):
 def test_environment_names_the_commit_and_whether_it_was_changed(repository):
     commit = git(repository, "rev-parse", "HEAD")
     assert environment()["git_commit"] == commit
-    (repository / "machine.py").write_text("# changed")
+    (repository / "machine.py").write_text("# changed", encoding="utf-8")
     assert environment()["git_commit"] == f"{commit}-dirty"
 
 
@@ -505,10 +505,10 @@ def test_environment_outside_a_repository_or_without_git_has_no_commit(repositor
 def test_a_file_or_a_link_to_nothing_where_a_folder_is_to_be_is_refused_and_stays(tmp_path, place, overwrite):
     folder, path = RunFolder(tmp_path / "center" / "seed-0"), tmp_path / place
     path.parent.mkdir(exist_ok=True)
-    path.write_text("mine")
+    path.write_text("mine", encoding="utf-8")
     with pytest.raises(ConflictError, match=rf"^{re.escape(str(path))} is a file, where the folder of a run is to be"):
         folder.is_done(SETTINGS, overwrite)
-    assert path.read_text() == "mine"
+    assert path.read_text(encoding="utf-8") == "mine"
     path.unlink()
     path.symlink_to(tmp_path / "gone")
     with pytest.raises(ConflictError, match=r"is a link to nothing, where .* Move it away"):
@@ -533,14 +533,14 @@ def dead():
 def test_what_a_dead_process_left_is_removed_and_what_is_of_a_living_one_or_of_the_user_stays(finished, dead):
     path = finished.path.parents[1]
     for place in (path, finished.path.parent, finished.path):
-        (place / f".partial-{dead}-roc.png").write_text("of an older version")
-        (place / f".partial-{os.getpid()}-roc.png").write_text("written now")
-        (place / ".partial-notes").write_text("mine")
+        (place / f".partial-{dead}-roc.png").write_text("of an older version", encoding="utf-8")
+        (place / f".partial-{os.getpid()}-roc.png").write_text("written now", encoding="utf-8")
+        (place / ".partial-notes").write_text("mine", encoding="utf-8")
     for name, files in {"1": ["config.json", "roc.png"], "2": ["config.json", "notes.txt"]}.items():
         old = finished.path.with_name(f".old-{dead}-seed-{name}")
         old.mkdir()
         for file in files:
-            (old / file).write_text("")
+            (old / file).write_text("", encoding="utf-8")
     before = names(finished.path)
     clean(path)
     left = [".partial-notes", f".partial-{os.getpid()}-roc.png"]
@@ -562,7 +562,7 @@ def test_what_a_run_would_go_on_from_is_removed_if_it_was_stopped_at_its_very_en
 
 def test_files_of_a_process_on_another_host_are_left_over_after_a_day(tmp_path, dead):
     path = tmp_path / f".partial-0123abcd-{dead}-89abcdef-roc.png"
-    path.write_text("")
+    path.write_text("", encoding="utf-8")
     assert not is_leftover(path)
     os.utime(path, (0, time.time() - 25 * 60 * 60))
     assert is_leftover(path)
@@ -572,8 +572,8 @@ def test_files_for_the_time_being_have_names_of_their_own_in_one_process(tmp_pat
     with whole_file(tmp_path / "a.csv") as one, whole_file(tmp_path / "a.csv") as other:
         assert one != other
         assert not is_leftover(one)
-        one.write_text("one")
-        other.write_text("other")
+        one.write_text("one", encoding="utf-8")
+        other.write_text("other", encoding="utf-8")
     assert names(tmp_path) == ["a.csv"]
 
 

@@ -98,7 +98,7 @@ def test_what_is_printed_without_standard_streams_goes_into_no_file(tmp_path):
     )
     command = ["bash", "-c", f'exec "{sys.executable}" -c "$0" <&- >&- 2>&-', program]
     assert subprocess.run(command, cwd=ROOT).returncode == 0
-    assert (tmp_path / "file").read_text() == "written"
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "written"
 
 
 def test_the_message_stands_on_a_line_of_its_own():
@@ -120,13 +120,15 @@ def test_ctrl_c_while_loading_is_status_130_without_a_traceback():
 
 
 def test_the_packages_are_those_of_the_requirements():
-    lines = (pathlib.Path(ROOT) / "requirements.txt").read_text().split()
+    lines = (pathlib.Path(ROOT) / "requirements.txt").read_text(encoding="utf-8").split()
     assert {*REQUIRED.values()} == {re.match(r"[\w-]+", line)[0] for line in lines}
 
 
 @pytest.mark.slow
 def test_the_command_without_its_requirements_says_so(tmp_path):
-    (tmp_path / "keras.py").write_text("raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n")
+    (tmp_path / "keras.py").write_text(
+        "raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n", encoding="utf-8"
+    )
     program = f"import runpy, sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv = ['main.py']; "
     process = piped(program + "sys.path.insert(1, '.'); runpy.run_path('main.py', run_name='__main__')")
     remedy = "Install the requirements: python -m pip install -r requirements.txt"

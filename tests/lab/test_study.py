@@ -119,9 +119,9 @@ def test_a_lost_baseline_is_made_again_although_every_run_is_done(planned, folde
 
 def test_a_baseline_that_does_not_say_all_that_is_compared_is_made_again(planned, folder):
     path = folder / "raw_pixels" / "metrics.json"
-    metrics = json.loads(path.read_text())
+    metrics = json.loads(path.read_text(encoding="utf-8"))
     del metrics["test"]["map_at_r"]
-    path.write_text(json.dumps(metrics))
+    path.write_text(json.dumps(metrics), encoding="utf-8")
     assert list(planned().unfinished()) == [None]
 
 
@@ -180,7 +180,7 @@ def test_a_baseline_of_other_settings_is_refused(planned, folder):
 
 def test_what_is_no_run_is_refused(planned, tmp_path):
     (tmp_path / "digits" / "center" / "seed-0").mkdir(parents=True)
-    (tmp_path / "digits" / "center" / "seed-0" / "notes.txt").write_text("mine")
+    (tmp_path / "digits" / "center" / "seed-0" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="center/seed-0 is not the folder of a run"):
         planned()
 
@@ -222,7 +222,7 @@ def test_the_split_with_the_fewest_images_counts_for_the_perplexity(planned):
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     options = parse_options(["--dataset", "digits", "--no-tensorboard", "--runs", str(tmp_path)])
-    options.path.write_text("a file where the folder should be")
+    options.path.write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(InputError, match=f"^cannot write to --runs {options.path}"):
         plan(options, few_digits(), Log(options.command, tensorboard=False))
 
@@ -292,6 +292,6 @@ def test_an_unfinished_run_of_other_settings_is_refused_before_anything_is_repla
 
 def test_a_file_where_the_folder_of_a_loss_is_to_be_is_refused(planned, tmp_path):
     (tmp_path / "digits").mkdir()
-    (tmp_path / "digits" / "center").write_text("mine")
+    (tmp_path / "digits" / "center").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="digits/center is a file, where the folder of a run is to be"):
         planned()

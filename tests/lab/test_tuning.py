@@ -90,7 +90,7 @@ def one_trial(path, settings, data):
 def test_a_trial_needs_no_test_images_and_keeps_the_best_validation_score(tmp_path, capsys):
     settings = small_settings("triplet_only", overrides={"margin": 0.4})
     metrics, folder = one_trial(tmp_path, settings, dataclasses.replace(few_digits(), test=None))
-    with open(folder.path / "history.csv") as file:
+    with open(folder.path / "history.csv", encoding="utf-8") as file:
         scores = [float(row["val_map_at_r"]) for row in csv.DictReader(file)]
     assert len(scores) == 2
     assert metrics["validation_map_at_r"] == pytest.approx(max(scores))
@@ -129,7 +129,7 @@ def tuned(tmp_path, monkeypatch):
             made.append(number)
             metrics = {"loss": "center", "overrides": settings.overrides, "status": "tuned", "failure": None}
             metrics |= {"status": "failed", "failure": "diverged"} if score is None else {"validation_map_at_r": score}
-            (folder.path / "metrics.json").write_text(json.dumps(metrics))
+            (folder.path / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
             return metrics
 
         made, path = [], str(tmp_path)

@@ -106,7 +106,9 @@ def test_nothing_warns_of_what_keras_or_training_changes(mode):
 
 def test_the_margin_of_the_readme_grows():
     model = compiled(None, "compiled", MarginClassifier(network(), CosFace(*STATE, margin=0.0)))
-    (example,) = re.findall(r"```python\n(class GrowMargin.*?)```", (ROOT / "losses/README.md").read_text(), re.DOTALL)
+    (example,) = re.findall(
+        r"```python\n(class GrowMargin.*?)```", (ROOT / "losses/README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
     names = {"keras": keras}
     exec(example, names)
     model.optimizer.learning_rate = 0.0

@@ -33,7 +33,7 @@ def differences(before, after):
 
 
 def _compare_json(one, other):
-    a, b = (_without_times(json.loads(path.read_text())) for path in (one, other))
+    a, b = (_without_times(json.loads(path.read_text(encoding="utf-8"))) for path in (one, other))
     if isinstance(a, list):
         a, b = ({"": content} for content in (a, b))
     for name in sorted(a.keys() | b.keys()):
@@ -69,7 +69,7 @@ def _compare_pictures(one, other):
 
 
 def _compare_table(one, other):
-    with open(one, newline="") as a, open(other, newline="") as b:
+    with open(one, newline="", encoding="utf-8") as a, open(other, newline="", encoding="utf-8") as b:
         if list(csv.reader(a)) != list(csv.reader(b)):
             yield "rows differ"
 

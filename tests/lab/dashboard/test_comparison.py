@@ -16,7 +16,7 @@ from lab.results import gather
 
 
 def write_history(path, *values):
-    with open(path / "history.csv", "w", newline="") as file:
+    with open(path / "history.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["epoch", *CURVES.values()])
         writer.writeheader()
         writer.writerows({"epoch": i} | dict.fromkeys(CURVES.values(), value) for i, value in enumerate(values))
@@ -103,7 +103,7 @@ def test_a_lost_or_foreign_history_leaves_the_others(folder, content):
     path = folder / "center" / "seed-0" / "history.csv"
     path.unlink()
     if content is not None:
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     write_comparison(gather(folder), "# All")
     assert read(folder / "center")["mean/loss"] == [(1, 2.5), (2, 7.0)]
 

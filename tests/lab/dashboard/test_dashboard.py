@@ -42,7 +42,9 @@ def test_a_run_has_events_and_a_projector(tmp_path):
     folder = RunFolder(write_run(tmp_path, "center"))
     make_dashboard(True).run(folder, folder.load(), [], DATA)
     assert len(list(folder.path.glob("events*"))) == 1
-    assert len((folder.path / "projector_images.tsv").read_text().splitlines()) == 1 + len(ARRAYS["tsne_indices"])
+    assert len((folder.path / "projector_images.tsv").read_text(encoding="utf-8").splitlines()) == 1 + len(
+        ARRAYS["tsne_indices"]
+    )
 
 
 def test_a_failed_run_has_events_and_no_projector(tmp_path):

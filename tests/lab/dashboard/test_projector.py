@@ -38,7 +38,7 @@ def write(path, images=IMAGES, **changes):
 
 def read_columns(path):
     """Dict from what is known of the images to its values."""
-    with open(path / "projector_images.tsv", newline="") as file:
+    with open(path / "projector_images.tsv", newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file, delimiter="\t"))
     return {name: [row[name] for row in rows] for name in rows[0]}
 
@@ -46,7 +46,7 @@ def read_columns(path):
 @pytest.fixture
 def config(tmp_path):
     write(tmp_path)
-    return text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig())
+    return text_format.Parse((tmp_path / CONFIG).read_text(encoding="utf-8"), ProjectorConfig())
 
 
 def test_every_file_is_there_and_in_the_folder(config, tmp_path):
@@ -69,7 +69,7 @@ def test_a_run_without_a_map_shows_its_embeddings_of_the_same_images(tmp_path):
     kept = {name: array for name, array in run.arrays.items() if name != "tsne_test"}
     flat = {"test_embeddings": EMBEDDINGS[:, :2], "class_means": MEANS[:, :2]}
     write_projector(tmp_path, dataclasses.replace(run, arrays=kept | arrays | flat), IMAGES)
-    config = text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig())
+    config = text_format.Parse((tmp_path / CONFIG).read_text(encoding="utf-8"), ProjectorConfig())
     assert [entry.tensor_name for entry in config.embeddings] == ["embedding"]
     assert np.loadtxt(tmp_path / "projector_embedding.tsv", delimiter="\t").shape == (N, 2)
     assert read_columns(tmp_path)["test image"] == [str(i) for i in SHOWN]
@@ -77,7 +77,7 @@ def test_a_run_without_a_map_shows_its_embeddings_of_the_same_images(tmp_path):
 
 
 def test_what_is_known_of_an_image_has_a_header_and_a_line_each(config, tmp_path):
-    header, *lines = (tmp_path / config.embeddings[0].metadata_path).read_text().splitlines()
+    header, *lines = (tmp_path / config.embeddings[0].metadata_path).read_text(encoding="utf-8").splitlines()
     assert header == "class\tpredicted\tcorrect\tdistance to class mean\ttest image"
     assert len(lines) == N
     found = read_columns(tmp_path)
@@ -128,7 +128,7 @@ def test_images_in_colour_are_shown_as_they_are_and_no_colour_lies_over_them(tmp
     np.testing.assert_array_equal(thumbnails(images)[:2, :3], images[0])
     write(tmp_path, images)
     for path in tmp_path.glob("*bookmark.json"):
-        (state,) = json.loads(path.read_text())
+        (state,) = json.loads(path.read_text(encoding="utf-8"))
         assert state["selectedColorOptionName"] == "No color map"
         assert state["selectedLabelOption"] == "class"
         assert state["label"] in ("PCA", "t-SNE")
@@ -136,7 +136,7 @@ def test_images_in_colour_are_shown_as_they_are_and_no_colour_lies_over_them(tmp
 
 def test_large_images_have_small_thumbnails(tmp_path):
     write(tmp_path, np.repeat(np.repeat(IMAGES, 32, axis=1), 16, axis=2))
-    (first, *_) = text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig()).embeddings
+    (first, *_) = text_format.Parse((tmp_path / CONFIG).read_text(encoding="utf-8"), ProjectorConfig()).embeddings
     assert list(first.sprite.single_image_dim) == [24, 48]
     assert imread(tmp_path / first.sprite.image_path).shape == (3 * 48, 3 * 24)
 
@@ -149,7 +149,7 @@ def test_of_many_classes_those_told_apart_have_colours_and_every_name_is_one_lin
     assert found["class"] == [f"class {LABELS[i]} of many" for i in SHOWN]
     assert found["class in colour"] == ["another" if LABELS[i] == 1 else f"class {LABELS[i]} of many" for i in SHOWN]
     for path in tmp_path.glob("*bookmark.json"):
-        (state,) = json.loads(path.read_text())
+        (state,) = json.loads(path.read_text(encoding="utf-8"))
         assert (state["selectedColorOptionName"], state["selectedLabelOption"]) == ("class in colour", "class")
 
 
@@ -159,13 +159,13 @@ def test_thumbnails_keep_the_shape_of_their_images(tmp_path):
     assert sheet.shape == (3 * 2, 3 * 3, 1)
     np.testing.assert_array_equal(sheet[2:4, 3:6], 255 - wide[4])
     write(tmp_path, wide)
-    (first, *_) = text_format.Parse((tmp_path / CONFIG).read_text(), ProjectorConfig()).embeddings
+    (first, *_) = text_format.Parse((tmp_path / CONFIG).read_text(encoding="utf-8"), ProjectorConfig()).embeddings
     assert list(first.sprite.single_image_dim) == [3, 2]  # TensorBoard takes the width first.
 
 
 def test_a_bookmark_has_a_place_for_every_point_in_the_colour_of_its_class(config, tmp_path):
     for entry, shape in zip(config.embeddings, ((N, 5), LAYOUT.shape), strict=True):
-        (state,) = json.loads((tmp_path / entry.bookmarks_path).read_text())
+        (state,) = json.loads((tmp_path / entry.bookmarks_path).read_text(encoding="utf-8"))
         assert state["dataSetDimensions"] == list(shape)
         assert state["selectedColorOptionName"] == state["selectedLabelOption"] == "class"
         places = np.array([list(place.values()) for place in state["projections"]])
@@ -178,11 +178,11 @@ def test_a_bookmark_has_a_place_for_every_point_in_the_colour_of_its_class(confi
 def test_flat_tensors_are_seen_from_above(tmp_path):
     write(tmp_path, test_embeddings=EMBEDDINGS[:, :2], class_means=MEANS[:, :2])
     for path in tmp_path.glob("*bookmark.json"):
-        (state,) = json.loads(path.read_text())
+        (state,) = json.loads(path.read_text(encoding="utf-8"))
         assert state["cameraDef"]["orthographic"] is True
 
 
 def test_equal_embeddings_make_a_bookmark_of_numbers(tmp_path):
     write(tmp_path, test_embeddings=np.ones((10, 5)), tsne_test=np.zeros((N, 2)))
     for path in tmp_path.glob("*bookmark.json"):
-        assert "NaN" not in path.read_text()
+        assert "NaN" not in path.read_text(encoding="utf-8")

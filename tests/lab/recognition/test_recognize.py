@@ -43,7 +43,7 @@ def rows_in(to):
 def of_run(folder):
     """The arrays and the metrics of a run."""
     with np.load(folder / "embeddings.npz") as file:
-        return dict(file), json.loads((folder / "metrics.json").read_text())
+        return dict(file), json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
 
 
 def nearest_by_loops(points, means):

@@ -37,7 +37,7 @@ def test_a_run_knows_its_images_its_classes_and_its_data_set(closed, run):
     assert run.means.shape == (10, 8)
     assert run.source == "digits"
     assert run.title == "center on digits, seed 0"
-    assert run.rates == json.loads((folder / "metrics.json").read_text())["recognition"]
+    assert run.rates == json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["recognition"]
 
 
 def test_images_are_embedded_in_parts_as_all_at_once(closed, run, monkeypatch):
@@ -69,16 +69,16 @@ def test_the_raw_pixels_a_failed_run_and_a_trial_have_no_network(tmp_path):
     assert "raw pixels" in refusal(write_run(tmp_path, "raw_pixels"))
     assert "FAILED, diverged: NaN" in refusal(write_run(tmp_path, "center", failure="diverged: NaN"))
     trial = write_run(tmp_path, "triplet", name="trial-3")
-    (trial / "metrics.json").write_text('{"status": "tuned"}')
+    (trial / "metrics.json").write_text('{"status": "tuned"}', encoding="utf-8")
     assert "trial of --tune" in refusal(trial)
 
 
 def test_an_unfinished_run_and_one_of_another_version_are_said(copy):
     (copy / "metrics.json").unlink()
     assert "unfinished, or damaged since" in refusal(copy)
-    config = json.loads((copy / "config.json").read_text())
+    config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
     config["settings"]["tomorrow"] = 1
-    (copy / "config.json").write_text(json.dumps(config))
+    (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert "settings that this version does not know" in refusal(copy)
 
 

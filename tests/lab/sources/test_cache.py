@@ -187,7 +187,7 @@ def test_a_disk_without_room_is_told_before_anything_is_read(folder, cache, monk
 
 
 def test_a_cache_that_cannot_be_written_is_told(folder, tmp_path):
-    (tmp_path / "keras").write_text("a file where the folder should be")
+    (tmp_path / "keras").write_text("a file where the folder should be", encoding="utf-8")
     with pytest.raises(InputError, match=r"cannot keep the images in .*Set KERAS_HOME"):
         read(folder)
 
@@ -218,6 +218,6 @@ def test_bytes_are_told_in_a_unit_that_suits_them(count, text):
 
 def test_an_index_that_is_no_index_is_read_again(folder, cache, decoded):
     read(folder)
-    kept_file(cache, "index.json").write_text(json.dumps({"files": {}}))
+    kept_file(cache, "index.json").write_text(json.dumps({"files": {}}), encoding="utf-8")
     read(folder)
     assert len(decoded) == 4

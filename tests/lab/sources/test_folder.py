@@ -161,7 +161,7 @@ def test_a_folder_that_is_no_data_set_is_refused(make_images, tmp_path, kind):
     for name in names:
         if name.endswith(".txt"):
             (tmp_path / "birds" / name).parent.mkdir()
-            (tmp_path / "birds" / name).write_text("text")
+            (tmp_path / "birds" / name).write_text("text", encoding="utf-8")
         else:
             make_images(name)
     with pytest.raises(InputError, match=f"birds.*{reason}"):
@@ -203,7 +203,7 @@ def empty(path):
 
 
 def write_text(path):
-    path.write_text("<html>404</html>")
+    path.write_text("<html>404</html>", encoding="utf-8")
 
 
 def link_to_nothing(path):

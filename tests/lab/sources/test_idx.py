@@ -61,7 +61,7 @@ def install(tmp_path):
 
     def write(program, script):
         path = tmp_path / "bin" / program
-        path.write_text(f"#!/bin/sh\nPATH=/bin:/usr/bin\n{script}\n")
+        path.write_text(f"#!/bin/sh\nPATH=/bin:/usr/bin\n{script}\n", encoding="utf-8")
         path.chmod(0o755)
 
     return write
@@ -329,11 +329,11 @@ def test_the_cache_is_in_the_home_folder_by_default(monkeypatch, tmp_path, value
 
 def test_a_cache_that_cannot_be_written_is_reported_and_the_data_returned(monkeypatch, tmp_path, reports):
     keras_has(monkeypatch, ARRAYS)
-    (tmp_path / "keras").write_text("a file where the folder should be")
+    (tmp_path / "keras").write_text("a file where the folder should be", encoding="utf-8")
     assert_is_the_data(load_idx("mnist", reports.append))
     assert "fetched from Keras' download" in reports[0]
     assert "mnist: not cached, so it will be fetched again next time" in reports[1]
-    assert (tmp_path / "keras").read_text() == "a file where the folder should be"
+    assert (tmp_path / "keras").read_text(encoding="utf-8") == "a file where the folder should be"
 
 
 @contextlib.contextmanager
@@ -460,7 +460,7 @@ def test_apt_writes_to_folders_of_its_own(install, tmp_path):
         "apt-get", f'for word; do echo "$word"; done > {quoted(tmp_path / "words")}; pwd >> {quoted(tmp_path)}/words'
     )
     failures("fashion_mnist")
-    *words, folder = (tmp_path / "words").read_text().splitlines()
+    *words, folder = (tmp_path / "words").read_text(encoding="utf-8").splitlines()
     settings = dict(word.split("=", 1) for word in words if "=" in word)
     assert settings["Dir::State::Lists"].startswith(folder)
     assert settings["Dir::Cache"].startswith(folder)
@@ -526,6 +526,6 @@ def test_a_client_leaves_nothing_behind(install, monkeypatch, tmp_path, script):
     install("npm", f"pwd > {quoted(tmp_path / 'place')}; touch rubbish; {script}")
     monkeypatch.setattr(idx, "CLIENT_TIMEOUT", 1)
     failures()
-    place = (tmp_path / "place").read_text().strip()
+    place = (tmp_path / "place").read_text(encoding="utf-8").strip()
     assert place
     assert not (tmp_path / place).exists()

@@ -48,7 +48,7 @@ def assert_is_the_data(found, arrays=ARRAYS):
 @pytest.mark.parametrize(("prefix", "test"), [("", "t10k"), ("", "test"), ("kmnist-", "test"), ("k49_", "t10k")])
 def test_files_of_any_prefix_are_found(folder, prefix, test, packed):
     write(folder, prefix, test, packed)
-    (folder / "README.txt").write_text("About.")
+    (folder / "README.txt").write_text("About.", encoding="utf-8")
     (folder / f"._{prefix}train-images-idx3-ubyte").write_bytes(b"left by a file manager")
     found = read(folder)
     assert (found.name, found.class_names) == ("letters", ("0", "1", "2"))
@@ -60,7 +60,7 @@ def test_emnist_is_turned_upright_and_named_by_its_codes(folder):
     turned = {part: (images.swapaxes(1, 2), labels) for part, (images, labels) in ARRAYS.items()}
     for packed in (True, False):
         write(folder, "emnist-balanced-", "test", packed, turned)
-        (folder / "emnist-balanced-mapping.txt").write_text("0 48\n1 65\n2 97\n3 98\n")
+        (folder / "emnist-balanced-mapping.txt").write_text("0 48\n1 65\n2 97\n3 98\n", encoding="utf-8")
         found = read(folder)
         assert found.class_names == ("0", "A", "a")
         assert_is_the_data(found)
@@ -69,7 +69,7 @@ def test_emnist_is_turned_upright_and_named_by_its_codes(folder):
 def test_letters_of_emnist_have_both_their_cases(folder):
     images, labels = ARRAYS["train"]
     write(folder, "emnist-letters-", arrays={"train": (images, labels + 1)})
-    (folder / "emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n3 67 99\n")
+    (folder / "emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n3 67 99\n", encoding="utf-8")
     found = read(folder)
     assert found.class_names == ("Aa", "Bb", "Cc")
     assert found.parts["train"][1].tolist() == [0, 1, 2, 0, 1, 2]
@@ -155,7 +155,7 @@ def test_what_is_known_of_files_on_the_disk_is_forgotten_when_they_change(folder
     for old in folder.iterdir():
         old.rename(folder / f"emnist-{old.name}")
     seen.append(contents())
-    (folder / "emnist-mapping.txt").write_text("0 65\n1 66\n2 67\n")
+    (folder / "emnist-mapping.txt").write_text("0 65\n1 66\n2 67\n", encoding="utf-8")
     seen.append(contents())
     images = folder / "emnist-train-images-idx3-ubyte"
     images.write_bytes(images.read_bytes()[:-1] + b"\x07")

@@ -87,7 +87,7 @@ def test_the_same_images_are_the_same_data_set_in_every_form(tmp_path, size):
 
 def test_queries_and_cameras_reach_the_test_part(tmp_path):
     lines = ["path,label,split,camera", "1.png,a,train,", "2.png,b,train,", "3.png,a,gallery,7", "4.png,a,query,12"]
-    (tmp_path / "people.csv").write_text("\n".join(lines))
+    (tmp_path / "people.csv").write_text("\n".join(lines), encoding="utf-8")
     for number in range(1, 5):
         Image.fromarray(np.full((3, 3), number, np.uint8)).save(tmp_path / f"{number}.png")
     for _ in range(2):  # The second time from the cache.
@@ -98,7 +98,7 @@ def test_queries_and_cameras_reach_the_test_part(tmp_path):
 
 
 def test_missing_files_of_a_table_are_told(tmp_path):
-    (tmp_path / "people.csv").write_text("path,label\n1.png,a\n2.png,b\n")
+    (tmp_path / "people.csv").write_text("path,label\n1.png,a\n2.png,b\n", encoding="utf-8")
     with pytest.raises(
         InputError, match=r"people: 2 of 2 images cannot be read.*: 1\.png \(No such file or directory\)"
     ):
@@ -151,7 +151,7 @@ def test_a_name_that_is_nearly_one_is_recognized():
 
 @pytest.mark.parametrize("name", ["notes.txt", "images.zip", "one.png", "no_ending"])
 def test_a_file_of_another_kind_is_refused(tmp_path, name):
-    (tmp_path / name).write_text("text")
+    (tmp_path / name).write_text("text", encoding="utf-8")
     with pytest.raises(InputError, match=rf"{name} is of no kind that can be read\. Expected: a folder"):
         read(tmp_path / name)
 

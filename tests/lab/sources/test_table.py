@@ -27,7 +27,7 @@ def test_a_line_is_an_image_with_its_label(table):
 
 
 def test_paths_count_from_the_folder_of_the_file_unless_they_are_absolute(tmp_path):
-    (tmp_path / "a.csv").write_text("path,label\nx/1.png,owl\n/y/2.png,owl\n")
+    (tmp_path / "a.csv").write_text("path,label\nx/1.png,owl\n/y/2.png,owl\n", encoding="utf-8")
     assert [row.path for row in list_table(tmp_path / "a.csv", print)] == [str(tmp_path / "x" / "1.png"), "/y/2.png"]
 
 
