@@ -65,7 +65,8 @@ def kept(key, make):
         _remove_leftovers(place.parent)
         with _put_in_place(place) as folder:
             _write(folder, *make(folder))
-        return *_read(place), False
+            there = _read(folder)  # Mapped, it stays, whatever becomes of the folder.
+        return *there, False
     except OSError as error:
         raise InputError(
             f"cannot keep the images in {place.parent} ({error.strerror or error}). "
@@ -138,7 +139,9 @@ def _put_in_place(place):
     folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
     try:
         yield folder
-        if _read(place) is None:  # Nobody else was faster.
+        with contextlib.suppress(OSError):  # Somebody else was faster, or what is there is damaged.
+            folder.rename(place)
+        if _read(place) is None:
             shutil.rmtree(place, ignore_errors=True)
             folder.rename(place)
     finally:

@@ -1,6 +1,7 @@
 """Decoded images are read once, kept whole or not at all, and read again if anything has changed."""
 
 import collections
+import concurrent.futures
 import json
 import os
 import shutil
@@ -221,3 +222,11 @@ def test_an_index_that_is_no_index_is_read_again(folder, cache, decoded):
     kept_file(cache, "index.json").write_text(json.dumps({"files": {}}), encoding="utf-8")
     read(folder)
     assert len(decoded) == 4
+
+
+def test_of_many_processes_at_once_each_has_what_the_first_has_put_in_place(folder):
+    for _ in range(5):
+        with concurrent.futures.ThreadPoolExecutor(6) as threads:
+            first, *others = threads.map(read, [folder] * 6)
+        assert all(same(other, first) for other in others)
+        touch(folder)
