@@ -73,7 +73,7 @@ def is_leftover(path):
     made_by = LEFTOVER.match(path.name)
     if made_by is None:
         return False
-    if made_by["host"] in (None, _host()) and not _is_alive(int(made_by["process"])):
+    if made_by["host"] in (None, _host()) and not is_alive(int(made_by["process"])):
         return True
     try:
         return time.time() - path.lstat().st_mtime > DAY
@@ -86,7 +86,8 @@ def _host():
     return uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname()).hex[:8]
 
 
-def _is_alive(process):
+def is_alive(process):
+    """Whether a process of this host is there, by its number."""
     if os.name == "nt":  # There, the signal would end it.
         return True
     try:

@@ -1,10 +1,8 @@
 """Where there is no room for a file, the old one stays, nothing half written does, and the reason is said."""
 
-import contextlib
-import resource
-
 import numpy as np
 import pytest
+from support.room import room_for
 from support.runs import make_run
 from support.small_network import few_digits, small_model, small_settings
 
@@ -13,17 +11,6 @@ from lab.dashboard.events import replace_events, scalars
 from lab.faults import as_fault
 from lab.files import save_arrays, save_bytes, save_json, save_table
 from lab.run_folder import RunFolder
-
-
-@contextlib.contextmanager
-def room_for(size):
-    """The system refuses whatever would make a file longer than so many bytes."""
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
 
 def save_model(path):

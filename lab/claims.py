@@ -1,0 +1,144 @@
+"""Who works in a folder, where several commands, on one machine or on several, share one place for results."""
+
+import contextlib
+import json
+import os
+import pathlib
+import socket
+import tempfile
+import threading
+import time
+import uuid
+
+from lab.files import is_alive, make_folder, naming, read_json
+
+CLAIM = ".claim"
+BEAT = 10  # Seconds between two signs of life.
+SILENCE = 60  # Seconds without any, after which whoever has a claim is taken for dead.
+UNKNOWN = ""  # When a process was started, of another system than Linux.
+POLL = 0.5  # Seconds between two looks at what is waited for.
+
+
+class Lost(Exception):
+    """Another process has taken over what this one had claimed: it was silent for too long, suspended perhaps."""
+
+
+class Claim:
+    """That this process alone works in a folder: a file there, which a thread touches as long as it is held.
+
+    No lock of the system: those of several machines that share a folder do not know each other's.
+    """
+
+    def __init__(self, folder, name=CLAIM):
+        self.file = folder / name
+        process = {"process": os.getpid(), "started": _started(os.getpid()), "place": _place()}
+        self.own = {"host": socket.gethostname(), "token": uuid.uuid4().hex} | process
+        self.holder = None  # Of one that another process has, in words.
+        self.is_lost = False
+        self.is_over = threading.Event()
+
+    def take(self):
+        """Takes it, unless another process that is alive has it; whether it did."""
+        while not self._make():
+            found = read_json(self.file)
+            if self._is_held(found):
+                self.holder = f"process {found.get('process', '?')} on {found.get('host', 'another host')}"
+                return False
+            # Of several that see the same dead one, each may remove that one alone.
+            what = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(found)).hex[:8]
+            heir = Claim(self.file.parent, f"{self.file.name}-{what}")
+            if not heir.take():
+                self.holder = heir.holder
+                return False
+            if read_json(self.file) == found and not self._is_held(found):
+                self.file.unlink(missing_ok=True)
+            heir.release()
+        threading.Thread(target=self._beat, daemon=True).start()
+        return True
+
+    def check(self):
+        """Sees that nobody has taken it over.
+
+        Raises:
+            Lost: If somebody has.
+        """
+        found = read_json(self.file)
+        self.is_lost = bool(found) and found != self.own
+        if self.is_lost:
+            raise Lost
+        if not found:  # Somebody has removed the file.
+            self._make()
+
+    def release(self):
+        """Gives it back, if it is not lost."""
+        self.is_over.set()
+        with contextlib.suppress(OSError):  # What went wrong before matters more.
+            if read_json(self.file) == self.own:
+                self.file.unlink()
+
+    def is_free(self):
+        """Whether nobody who is alive has it."""
+        return not self._is_held(read_json(self.file))
+
+    def _make(self):
+        """Makes the file, unless there is one; whether it did."""
+        with naming(self.file):
+            try:
+                file = open(self.file, "x", encoding="utf-8")  # noqa: SIM115 (closed below)
+            except FileExistsError:
+                return False
+            try:
+                with file:
+                    json.dump(self.own, file)
+            except OSError:
+                self.file.unlink(missing_ok=True)
+                raise
+        return True
+
+    def _is_held(self, found):
+        """Whether the claim whose file says what was found is of a process that is alive."""
+        try:
+            touched = self.file.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        started = _started(found.get("process", 0))
+        if found.get("place") == self.own["place"] and started not in (UNKNOWN, found.get("started")):
+            return False
+        with tempfile.TemporaryFile(dir=self.file.parent) as now:  # By the clock of the file system, not of this host.
+            return os.fstat(now.fileno()).st_mtime - touched < SILENCE
+
+    def _beat(self):
+        while not self.is_over.wait(BEAT):
+            with contextlib.suppress(OSError):
+                if read_json(self.file) == self.own:
+                    os.utime(self.file)
+
+
+@contextlib.contextmanager
+def alone_in(folder):
+    """Waits until no other process works in a folder, which is made if there is none, and has it for the block."""
+    make_folder(folder)
+    claim = Claim(folder)
+    while not claim.take():
+        time.sleep(POLL)
+    try:
+        yield
+    finally:
+        claim.release()
+
+
+def _place():
+    """Where the number of a process counts: this host since its start, or a container."""
+    place = [socket.gethostname()]
+    with contextlib.suppress(OSError):  # Linux alone has them.
+        place += [pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()]
+        place += [str(pathlib.Path("/proc/self/ns/pid").readlink())]
+    return " ".join(place)
+
+
+def _started(process):
+    """When a process was started, by which another one that has its number is told apart; None if there is none."""
+    with contextlib.suppress(OSError):
+        state, *rest = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        return None if state == "Z" else rest[18]
+    return UNKNOWN if is_alive(process) else None

@@ -1,0 +1,183 @@
+"""Of several processes on several machines, one at a time works in a folder, and what a dead one had goes on."""
+
+import concurrent.futures
+import json
+import os
+import subprocess
+import threading
+import time
+
+import pytest
+from support.room import room_for
+
+from lab import claims
+from lab.claims import CLAIM, SILENCE, Claim, Lost, alone_in
+
+
+def content(path):
+    return json.loads((path / CLAIM).read_text())
+
+
+def write(path, silent=0, **changes):
+    """Writes the claim of another process of this host, or of another one, that was silent for some seconds."""
+    own = Claim(path).own
+    (path / CLAIM).write_text(json.dumps(own | {"token": "another"} | changes))
+    now = time.time()
+    os.utime(path / CLAIM, (now - silent, now - silent))
+
+
+@pytest.fixture
+def dead():
+    """The number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
+
+
+def test_one_has_it_until_it_is_given_back(tmp_path):
+    one, other = Claim(tmp_path), Claim(tmp_path)
+    assert one.take()
+    assert not other.take()
+    assert other.holder == f"process {os.getpid()} on {one.own['host']}"
+    assert not other.is_free()
+    one.release()
+    assert other.is_free()
+    assert other.take()
+    one.release()  # No more its own.
+    assert content(tmp_path) == other.own
+    other.release()
+    assert list(tmp_path.iterdir()) == []
+
+
+def race(path, count=8):
+    """Has so many threads take the claim of a folder at once; those who got it."""
+    barrier = threading.Barrier(count)
+
+    def take(number):
+        claim = Claim(path)
+        barrier.wait()
+        return claim if claim.take() else None
+
+    with concurrent.futures.ThreadPoolExecutor(count) as threads:
+        return list(filter(None, threads.map(take, range(count))))
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_of_eight_at_once_exactly_one_has_it_and_takes_over_what_is_dead(tmp_path, dead, is_there):
+    for number in range(30):
+        path = tmp_path / str(number)
+        path.mkdir()
+        if is_there:
+            write(path, process=dead)
+        (got,) = race(path)
+        assert content(path) == got.own
+        assert [file.name for file in path.iterdir()] == [CLAIM]
+        got.release()
+
+
+def test_a_number_that_another_process_has_by_now_is_that_of_a_dead_one(tmp_path):
+    write(tmp_path)
+    assert not Claim(tmp_path).take()
+    write(tmp_path, started="1")
+    assert Claim(tmp_path).take()
+
+
+def test_who_was_killed_and_is_not_waited_for_is_dead(tmp_path):
+    process = subprocess.Popen(["sleep", "100"])
+    write(tmp_path, process=process.pid, started=claims._started(process.pid))
+    assert not Claim(tmp_path).take()
+    process.kill()
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert Claim(tmp_path).take()
+    process.wait()
+
+
+@pytest.mark.parametrize("place", [{}, {"place": "another host", "host": "elsewhere"}])
+def test_of_a_silent_process_it_is_taken_over_and_of_another_host_it_is_respected_until_then(tmp_path, dead, place):
+    process = {"process": dead} if place else {}
+    write(tmp_path, **place, **process, silent=SILENCE - 10)
+    claim = Claim(tmp_path)
+    assert not claim.take()
+    assert claim.holder == f"process {process.get('process', os.getpid())} on {place.get('host', claim.own['host'])}"
+    write(tmp_path, **place, **process, silent=SILENCE + 10)
+    assert claim.take()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_what_cannot_be_read_is_about_to_be_written_or_left_of_a_dead_process(tmp_path, text):
+    (tmp_path / CLAIM).write_text(text)
+    assert not Claim(tmp_path).take()
+    os.utime(tmp_path / CLAIM, (0, 0))
+    assert Claim(tmp_path).take()
+
+
+def test_the_clock_of_this_host_does_not_matter(tmp_path, monkeypatch):
+    write(tmp_path, place="another host")
+    for now in (0, time.time() + 1000):
+        monkeypatch.setattr(time, "time", lambda now=now: now)
+        assert not Claim(tmp_path).take()
+
+
+def test_it_is_alive_as_long_as_it_is_held(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "BEAT", 0.01)
+    claim = Claim(tmp_path)
+    claim.take()
+    os.utime(tmp_path / CLAIM, (0, 0))
+    while (tmp_path / CLAIM).stat().st_mtime == 0:
+        time.sleep(0.01)
+    write(tmp_path)
+    before = (tmp_path / CLAIM).stat().st_mtime_ns
+    time.sleep(0.1)  # That of another one is not kept alive.
+    assert (tmp_path / CLAIM).stat().st_mtime_ns == before
+    claim.release()
+    assert (tmp_path / CLAIM).exists()
+
+
+def test_who_was_taken_for_dead_notices(tmp_path):
+    claim, other = Claim(tmp_path), Claim(tmp_path)
+    claim.take()
+    claim.check()
+    os.utime(tmp_path / CLAIM, (0, 0))
+    assert other.take()
+    with pytest.raises(Lost):
+        claim.check()
+    assert claim.is_lost
+    claim.release()
+    other.check()
+
+
+def test_a_file_that_somebody_removed_is_made_again_but_not_the_folder(tmp_path):
+    claim = Claim(tmp_path / "run")
+    claim.file.parent.mkdir()
+    claim.take()
+    claim.file.unlink()
+    claim.check()
+    assert not Claim(tmp_path / "run").take()
+    claim.file.unlink()
+    claim.file.parent.rmdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        claim.check()
+    assert caught.value.filename == str(claim.file)
+    claim.release()
+
+
+def test_without_room_for_it_nothing_is_left(tmp_path):
+    with pytest.raises(OSError, match="too large"), room_for(10):
+        Claim(tmp_path).take()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_who_waits_works_after_the_other(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "POLL", 0.001)
+    done = []
+
+    def work(number):
+        with alone_in(tmp_path / "new"):
+            done.append(f"begin {number}")
+            time.sleep(0.02)
+            done.append(f"end {number}")
+
+    with concurrent.futures.ThreadPoolExecutor(3) as threads:
+        list(threads.map(work, range(3)))
+    assert [what.replace("begin", "end") for what in done[::2]] == done[1::2]
+    assert sorted(done[1::2]) == ["end 0", "end 1", "end 2"]
