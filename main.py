@@ -15,7 +15,7 @@ with hidden_start_up_noise("Loading TensorFlow ..."):
     from lab.measure import measure, measure_pixels
     from lab.options import parse_options
     from lab.recognition import recognize
-    from lab.results import gather, gather_all
+    from lab.results import gather_all, gathered
     from lab.run import Run
     from lab.study import plan
     from lab.training import Failure, train
@@ -29,8 +29,9 @@ def main(arguments=None):
     options = parse_options(arguments)
     with Log(options.command, options.tensorboard) as log:
         if options.summarize:
-            for results in gather_all(options.runs):
-                log.results(results, comparison_pictures(results), CAPTIONS)
+            for found in gather_all(options.runs):
+                with gathered(found.path) as results:
+                    log.results(results, comparison_pictures(results), CAPTIONS)
         elif options.embed:
             recognize(options, load_dataset, log)
         else:
@@ -40,24 +41,28 @@ def main(arguments=None):
 
 
 def run_study(options, data, log):
-    """Every loss on every split and seed that is not done yet, then all of them side by side."""
+    """Every loss on every split and seed that is not done yet, nor another command's, then all of them side by side."""
     study = plan(options, data, log)  # All is checked.
     with log.following(study.estimate(), study.interrupted):
-        for split, known in study.unfinished().items():
-            pixels = study.pixels(split) or run_pixels(*study.baseline(split), known, log)
-            for settings in study.pending(split):
-                run_loss(settings, known, pixels.selection(), study.folder(settings), log)
-                log.tables(gather(study.path, settings), CAPTIONS)
-    results = gather(study.path, study.settings[0])
-    log.results(results, comparison_pictures(results), CAPTIONS)
-    log.status = log.status or int(study.has_failed(results))
+        for settings, known, shown, claim in study.turns(log):
+            with log.holding(claim):
+                if not shown:  # Of all runs, the raw pixels come first.
+                    run_pixels(settings, known, study.folder(settings), log)
+                else:
+                    run_loss(settings, known, shown, study.folder(settings), log)
+                    with gathered(study.path, settings) as results:
+                        log.tables(results, CAPTIONS)
+    if not log.left:  # Else the last command to end shows them.
+        with gathered(study.path, study.settings[0]) as results:
+            log.results(results, comparison_pictures(results), CAPTIONS)
+    log.status = log.status or int(study.has_failed())
 
 
-def run_pixels(settings, folder, data, log):
+def run_pixels(settings, data, folder, log):
     """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
-    return log.end(folder, measure_pixels(data, settings, log.stage, folder.tsne))
+    log.end(folder, measure_pixels(data, settings, log.stage, folder.tsne))
 
 
 def run_loss(settings, data, shown, folder, log):

@@ -131,7 +131,7 @@ def _place():
     """Where the number of a process counts: this host since its start, or a container."""
     place = [socket.gethostname()]
     with contextlib.suppress(OSError):  # Linux alone has them.
-        place += [pathlib.Path("/proc/sys/kernel/random/boot_id").read_text().strip()]
+        place += [pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()]
         place += [str(pathlib.Path("/proc/self/ns/pid").readlink())]
     return " ".join(place)
 
@@ -139,6 +139,6 @@ def _place():
 def _started(process):
     """When a process was started, by which another one that has its number is told apart; None if there is none."""
     with contextlib.suppress(OSError):
-        state, *rest = pathlib.Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+        state, *rest = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return None if state == "Z" else rest[18]
     return UNKNOWN if is_alive(process) else None

@@ -29,6 +29,11 @@ class Estimate:
     def elapsed(self):
         return self.clock() - self.begun
 
+    def expect(self, runs, pixels, commands=1):
+        """So much is still to do, what comes next included, and so many commands, with this one, do their share."""
+        self.runs = len(self.trained) + max(min(runs, 1), runs / commands)
+        self.pixels = len(self.untrained) + pixels
+
     def begin(self):
         """A run begins: one to train, or raw pixels."""
         self.current = _Times(begun=self.clock())

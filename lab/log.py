@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from lab.backup import Backup
+from lab.claims import Lost
 from lab.dashboard import make_dashboard
 from lab.errors import InputError
 from lab.faults import STATUS, as_fault
@@ -58,6 +59,8 @@ class Log:
         self.place = None  # Where files are written.
         self.terminated = None  # By which signal.
         self.before = {}  # What the signals did before.
+        self.claim = None  # Of what is run.
+        self.left = []  # What other commands are still at when this one ends, which then leaves the comparison to them.
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # No other may.
@@ -86,10 +89,30 @@ class Log:
         self.terminated = number
         raise Terminated
 
-    def _heed(self):
-        """Ends the command if a signal came where Python drops what is raised: while it cleans up, or in a library."""
+    def heed(self):
+        """Ends the command if a signal came where Python drops what is raised: while it cleans up, or in a library.
+
+        Ends the run if another command has taken it over.
+        """
         if self.terminated:
             raise Terminated
+        self._see_to_claim()
+
+    def _see_to_claim(self):
+        if self.claim:
+            self.claim.check()
+
+    @contextlib.contextmanager
+    def holding(self, claim):
+        """Holds the `Claim` of the folder of a run, which is given back; if it is lost, the block ends with a line."""
+        self.claim = claim
+        try:
+            yield
+        except Lost:
+            self.say(f"{self.progress.name} is left to another command, which took this one for dead")
+        finally:
+            self.claim = None
+            claim.release()
 
     def _interrupted(self):
         """The status of a command that a signal ended, as shells have it."""
@@ -114,23 +137,25 @@ class Log:
         with LiveProgress(self.terminal.console, estimate) as self.progress:
             try:
                 yield
-                self._heed()
+                self.heed()
             except KeyboardInterrupt:
                 self.status = self._interrupted()
         if self.status > 128:
             self.say(interrupted)
+        elif self.left:
+            self.say(f"Other commands are still at {', '.join(self.left)}: the last one to end shows the results.")
         elif estimate.compared:
             self.say("Drawing the comparison.")
 
     def begin(self, name):
         """Begins a run."""
-        self._heed()
+        self.heed()
         self.progress.start(name)
         self.begun = [("", time.perf_counter())]
 
     def stage(self, name):
         """Begins what follows in a run after its training."""
-        self._heed()
+        self.heed()
         self.progress.stage(name)
         self.begun.append((name, time.perf_counter()))
 
@@ -153,8 +178,12 @@ class Log:
         """Keras callbacks that tell of each epoch what `Health`, which goes before them, has measured."""
         self.place = folder.path
         history = History(folder.path / "history.csv")
-        heed = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: self._heed())
-        return [history, *self.dashboard.callbacks(folder, health), self.progress, heed]
+        heed = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: self.heed(),
+            on_epoch_end=lambda epoch, logs: self._see_to_claim(),  # SIGTERM waits until the epoch is kept.
+            on_train_end=lambda logs: self.heed(),
+        )
+        return [heed, history, *self.dashboard.callbacks(folder, health), self.progress]
 
     def run(self, folder, run, pictures, data):
         """Shows a `Run` that ended in TensorBoard, with `Picture`s, and images of the `Dataset`."""
@@ -163,6 +192,7 @@ class Log:
 
     def end(self, folder, run, pictures=(), film=None):
         """Saves a `Run` that ended, with its times, `Picture`s and `Film`, says so in a line that stays; the `Run`."""
+        self.heed()
         run = run.timed(*self.times())
         folder.save(run, pictures, film)
         self.progress.finish(f"{self.progress.name}: {run.outcome}")

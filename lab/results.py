@@ -1,6 +1,7 @@
 """The runs of a data set that share their settings, side by side. Reads the run folders alone."""
 
 import collections
+import contextlib
 import dataclasses
 import json
 import math
@@ -9,6 +10,7 @@ import re
 import statistics
 
 from evaluation.significance import compare, interval
+from lab.claims import Claim, alone_in
 from lab.errors import InputError
 from lab.protocols import PROTOCOLS
 from lab.run_folder import RunFolder
@@ -17,6 +19,7 @@ from losses import LOSSES
 
 OWN_SETTINGS = {"loss", "seed", "split", "overrides"}  # In all others, compared runs agree.
 DAMAGED = "unfinished, or damaged since"
+AT_WORK = "being run by another command"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -197,11 +200,18 @@ def gather(path, settings=None):
             continue
         pixels = folder.load()
         if pixels is None:
-            left_out[DAMAGED].append(folder.path)
+            left_out[DAMAGED if Claim(folder.path).is_free() else AT_WORK].append(folder.path)
         else:
             _keep(folder, pixels, pixels.settings.differences(wanted), rows[PIXELS], left_out)
     keys = sorted((key for key in rows if rows[key]), key=_rank)
     return Results(path, settings, [Row(key, rows[key]) for key in keys], dict(left_out))
+
+
+@contextlib.contextmanager
+def gathered(path, settings=None):
+    """As `gather`, while other commands wait: what one knew before never takes the place of what another one found."""
+    with alone_in(path):
+        yield gather(path, settings)
 
 
 def gather_all(runs):
@@ -247,7 +257,9 @@ def _ended(path):
             if folder.is_trial:
                 continue
             settings = folder.settings()
-            if settings is None:
+            if folder.load() is None and not Claim(folder.path).is_free():
+                left_out[AT_WORK].append(folder.path)
+            elif settings is None:
                 left_out["no config.json of a run of this version"].append(folder.path)
             elif folder.path != path / settings.folder:
                 left_out["config.json is of another run"].append(folder.path)

@@ -6,17 +6,19 @@ import functools
 import io
 import os
 import pathlib
+import re
 
 from lab.backup import BACKUP
+from lab.claims import CLAIM, Claim
+from lab.conflicts import ConflictError, differences, unknown
 from lab.damage import check_arrays, check_kinds, check_run
-from lab.errors import InputError
 from lab.files import LEFTOVER, is_leftover, read_json, remove_leftovers, save_arrays, save_bytes, save_json, save_table
 from lab.kept import MAPS, kept_tsne
 from lab.machine import environment
 from lab.maps import INDICES
 from lab.protocols import PROTOCOLS
 from lab.run import Run, StoredArrays
-from lab.settings import PIXELS, Settings, as_given
+from lab.settings import PIXELS, Settings
 from losses import LOSSES
 from models import portable
 
@@ -27,10 +29,7 @@ OURS = (
     *("tsne_*.csv", "tsne_*.png", "features*.png", "distances.png", "roc.png", "neighbors*.png", "confusion.png"),
     *("mistakes.png", "training.gif", "*tfevents*", "projector*"),
 )
-
-
-class ConflictError(InputError):
-    """A folder holds something that this command must not replace; the message says what and the way out."""
+FOR_THE_TIME_BEING = re.compile(f"{re.escape(CLAIM)}|{LEFTOVER.pattern}")
 
 
 class _InMemory(io.BytesIO):
@@ -74,6 +73,10 @@ class RunFolder:
         metrics = read_json(self.path / "metrics.json")
         return metrics if metrics.get("status") in ("finished", "failed", "tuned") else None
 
+    def stamp(self):
+        """What changes whenever a run ends here; None for one that did not end."""
+        return _stamp(self.path / "metrics.json")
+
     def load(self):
         """Reads the `Run`, its arrays when they are asked for; None if it did not end, or its files are damaged."""
         return _load(
@@ -110,12 +113,12 @@ class RunFolder:
             return False
         if found is None:
             raise ConflictError(
-                f"{self.path} holds a run with settings that this version does not know{_unknown(kept)}. "
+                f"{self.path} holds a run with settings that this version does not know{unknown(kept)}. "
                 "Keep it and choose another place with --runs, or replace it with --overwrite."
             )
         if found != settings:
             raise ConflictError(
-                f"{self.path} holds a run with other settings ({'; '.join(_differences(found, settings))}). "
+                f"{self.path} holds a run with other settings ({'; '.join(differences(found, settings))}). "
                 "Keep it and choose another place with --runs, or replace it with --overwrite."
             )
         is_done = self.metrics() is not None and not self.is_damaged()
@@ -136,7 +139,7 @@ class RunFolder:
                 raise ConflictError(f"{path} is a folder, where a file is to be written. Move it away, or set --runs")
 
     def _is_there(self):
-        """Whether anything lies where the run is to be.
+        """Whether anything lies where the run is to be, beside what is there while a process works.
 
         Raises:
             ConflictError: If it, or what it is to lie in, is no folder.
@@ -151,7 +154,7 @@ class RunFolder:
                     "Move it away, or choose another place with --runs."
                 )
         try:
-            return any(not LEFTOVER.match(inside.name) for inside in self.path.iterdir())
+            return any(not FOR_THE_TIME_BEING.match(inside.name) for inside in self.path.iterdir())
         except PermissionError as error:
             raise ConflictError(
                 f"cannot read {self.path} ({error.strerror}). Choose another place with --runs."
@@ -223,45 +226,15 @@ def _is_trial(metrics):
     return all(isinstance(metrics.get(name), kind) for name, kind in kinds.items())
 
 
-def _differences(found, settings):
-    """What differs between the `Settings` found and those wanted, in the words of the command line."""
-    different = found.differences(settings)
-    overrides = different.pop("overrides", ({}, {}))
-    if different.pop("content", None):
-        yield f"other images, or in another size, than {settings.dataset} has now"
-    for name, (old, new) in different.items():
-        yield f"{_flag(name)} {_in_words(old)}, now {_in_words(new)}"
-    for name in sorted({*overrides[0], *overrides[1]}):
-        default = f"the default {_in_words(LOSSES[settings.loss].options().get(name))}"
-        old, new = (_in_words(changes[name]) if name in changes else default for changes in overrides)
-        if old != new:
-            yield f"{name} {old}, now {new}"
-
-
-def _flag(name):
-    """The name of a setting as the command line spells it."""
-    return name.replace("_", "-")
-
-
-def _in_words(value):
-    if value is None:
-        return "none"
-    return ("off", "on")[value] if isinstance(value, bool) else as_given(value)
-
-
-def _unknown(kept):
-    """What this version does not know of the settings that a run has kept, in words; nothing if it knows every name."""
-    names = {field.name for field in dataclasses.fields(Settings)}
-    unknown = [f"{_flag(name)} {_in_words(value)}" for name, value in kept.items() if name not in names]
-    return f" ({'; '.join(unknown)})" if unknown else ""
-
-
 def clean(path):
     """Removes from the folder of a data set what processes that are dead by now left half done; what is ours alone."""
     for folder in (path, *path.glob("*/"), *path.glob("*/*/")):
         remove_leftovers(folder)
         if RunFolder(folder).metrics() is not None:  # It was stopped at its very end.
             RunFolder(folder).end()
+        for file in folder.glob(f"{CLAIM}*"):
+            if (claim := Claim(folder, file.name)).take():
+                claim.release()
     for old in filter(is_leftover, path.glob("*/.old-*/")):
         with contextlib.suppress(OSError):  # Something of the user's is in it.
             for file in (file for pattern in ("config.json", *OURS) for file in old.glob(pattern)):

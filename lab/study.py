@@ -1,6 +1,7 @@
 """Every loss on every split and seed that a command asks for: what is done and what is pending, checked."""
 
 import dataclasses
+import functools
 import pathlib
 
 from lab.batches import Batches
@@ -10,6 +11,7 @@ from lab.estimate import Estimate
 from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
 from lab.run_folder import RunFolder, clean
+from lab.turns import done_now, start_over, turns
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,13 +22,15 @@ class Study:
         path: Folder of the data set.
         settings: List of the `Settings` of every run.
         splits: Dict from a split, or None, to its `Dataset`.
-        done: List of those of the settings, the raw pixels' among them, whose run is there.
+        overwrite: Whether what is there when it is planned is to be replaced.
+        selections: Dict from the splits to what is known of their `selection`.
     """
 
     path: pathlib.Path
     settings: list
     splits: dict
-    done: list
+    overwrite: bool
+    selections: dict = dataclasses.field(default_factory=dict)
     interrupted = (
         "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there.\n"
         "Drawing what there is."
@@ -41,18 +45,45 @@ class Study:
         settings = next(s for s in self.settings if s.split == split).of_pixels()
         return settings, self.folder(settings)
 
+    @functools.cached_property
+    def asked(self):
+        """Dict from the `RunFolder` of every run, the raw pixels' before the others of a split, to its `Settings`."""
+        alike = {split: [s for s in self.settings if s.split == split] for split in self.splits}
+        return {self.folder(s): s for split in self.splits for s in (self.baseline(split)[0], *alike[split])}
+
+    @functools.cached_property
+    def is_done(self):
+        """Function of a `RunFolder`: see `done_now`."""
+        return done_now(self.asked, self.overwrite)
+
     def pixels(self, split):
         """The `Run` of the raw pixels of a split; None if it is to be made."""
-        settings, folder = self.baseline(split)
-        return folder.load() if settings in self.done else None
+        _, folder = self.baseline(split)
+        return folder.load() if self.is_done(folder) else None
+
+    def selection(self, split):
+        """Which images every run of a split shows, by its raw pixels, which are there."""
+        if split not in self.selections:
+            self.selections[split] = self.pixels(split).selection()
+        return self.selections[split]
 
     def pending(self, split):
         """The `Settings` of the runs of a split that are to be trained."""
-        return [s for s in self.settings if s.split == split and s not in self.done]
+        return [s for s in self.settings if s.split == split and not self.is_done(self.folder(s))]
 
-    def unfinished(self):
-        """Dict of the splits where something is to be done."""
-        return {split: data for split, data in self.splits.items() if self.pending(split) or not self.pixels(split)}
+    def turns(self, log):
+        """Gives the runs that are to be done by this command, one after the other: what each needs, and its `Claim`.
+
+        Those are its `Settings`, its `Dataset` and the `Selection` of what it shows; none of the raw pixels, which come
+        before the losses.
+        """
+        baselines = {self.baseline(split)[1] for split in self.splits}
+        unfinished = {settings.split for folder, settings in self.asked.items() if not self.is_done(folder)}
+        titles = {folder: settings.title for folder, settings in self.asked.items() if settings.split in unfinished}
+        for folder, claim in turns(titles, self.is_done, log, baselines):
+            settings = self.asked[folder]
+            shown = None if folder in baselines else self.selection(settings.split)
+            yield settings, self.splits[settings.split], shown, claim
 
     @property
     def runs(self):
@@ -71,9 +102,9 @@ class Study:
         compared = len({s.key for s in self.settings})
         return Estimate(self.runs, self.batches, len(self.splits) - len(measured), measured, compared)
 
-    def has_failed(self, results):
-        """Whether a run that was asked for is among those that failed."""
-        return any(self.folder(settings) in row.failed for row in results.rows for settings in self.settings)
+    def has_failed(self):
+        """Whether a run that was asked for has failed."""
+        return any((folder.metrics() or {}).get("status") == "failed" for folder in self.asked)
 
 
 def plan(options, data, log):
@@ -84,16 +115,15 @@ def plan(options, data, log):
             perplexity, a folder cannot be made or holds something that is not to be replaced.
     """
     splits = {split: data.hold_out(classes) for split, classes in options.held_out(data).items()}
-    study = Study(options.path, options.settings(data), splits, done=[])
+    study = Study(options.path, options.settings(data), splits, options.overwrite)
     check(study.settings, splits)
     _check_perplexity(study)
     make_folder(options.path)
     asked = [*study.settings, *(settings for settings, _ in map(study.baseline, splits))]
-    done = [s for s in asked if study.folder(s).is_done(s, options.overwrite)]
+    done = [settings for settings in asked if study.is_done(study.folder(settings))]
     clean(options.path)
     if options.overwrite:
-        for settings in study.settings:
-            study.folder(settings).end()  # It starts over.
+        start_over(map(study.folder, study.settings))
     first = splits[study.settings[0].split]
     log.terminal.plan(first, study.settings, options.precision_reason, options.path)
     for settings in study.settings:
@@ -102,7 +132,7 @@ def plan(options, data, log):
     for settings in asked:
         if settings not in done and not options.overwrite and study.folder(settings).is_damaged():
             log.say(f"{settings.title} is done again: what it left in {study.folder(settings).path} is damaged")
-    return dataclasses.replace(study, done=done)
+    return study
 
 
 def _check_perplexity(study):

@@ -14,6 +14,7 @@ from lab.health import Health
 from lab.run_folder import RunFolder
 from lab.settings import as_given
 from lab.training import Failure, train
+from lab.turns import done_now, start_over, turns
 from losses import LOSSES
 from models import build_model
 
@@ -87,19 +88,20 @@ def tune(options, data, log):
         RunFolder(path / f"trial-{number}"): dataclasses.replace(settings, overrides=overrides)
         for number, overrides in enumerate(drawn)
     }
-    pending = {folder: s for folder, s in trials.items() if not folder.is_done(s, options.overwrite)}
+    is_done = done_now(trials, options.overwrite)
+    pending = {folder: f"{settings.loss} {folder.path.name}" for folder in trials if not is_done(folder)}
     make_folder(path)
     if options.overwrite:
-        for folder in pending:
-            folder.end()
+        start_over(pending)
     log.terminal.plan(data, [settings], options.precision_reason, path)
     batches = len(Batches.of(data.train, settings)) * settings.epochs
     kept = "Interrupted. Finished trials are kept; the same command goes on from there."
     with log.following(Estimate(len(pending), batches), kept):
-        for folder, trial in pending.items():
-            metrics = run_trial(trial, data, folder, log)
-            log.progress.finish(f"{folder.path.name}: {_outcome(metrics)}")
-    if not log.status:
+        for folder, claim in turns(pending, is_done, log):
+            with log.holding(claim):
+                metrics = run_trial(trials[folder], data, folder, log)
+                log.progress.finish(f"{folder.path.name}: {_outcome(metrics)}")
+    if not (log.status or log.left):
         _report([folder.metrics() for folder in trials], options.trials, path, log)
 
 
@@ -115,6 +117,7 @@ def run_trial(settings, data, folder, log):
         metrics |= {"status": "tuned", "failure": None} | training.metrics
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}
+    log.heed()
     save_json(folder.path / "metrics.json", metrics)
     folder.end()
     return metrics

@@ -60,17 +60,17 @@ class Study:
     def __init__(self, folder, flags, kills):
         self.folder, self.kills = folder, kills
         plan = {"folder": str(folder), "arguments": [*FLAGS, *flags], "kills": kills}
-        (folder / "plan.json").write_text(json.dumps(plan))
+        (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
         command = [sys.executable, str(ROOT / "tests" / "support" / "killed.py"), str(folder / "plan.json")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
         told = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert told.returncode == 0, told.stderr
         self.commands = [json.loads(line) for line in told.stdout.splitlines()]
-        self.journal = [json.loads(line) for line in (folder / "journal").read_text().splitlines()]
+        self.journal = [json.loads(line) for line in (folder / "journal").read_text(encoding="utf-8").splitlines()]
 
     def assert_nothing_is_lost(self):
         assert [status for _, status, _ in self.commands] == [*(STATUS[kill["signal"]] for kill in self.kills), 0]
-        assert "Traceback" not in (self.folder / "killed.txt").read_text()
+        assert "Traceback" not in (self.folder / "killed.txt").read_text(encoding="utf-8")
         # One at any time may come after a run has ended.
         assert {at for _, what, at in self.journal if what == "missed"} <= {*AT_ITS_END}
         self.assert_no_run_is_done_twice()

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import itertools
 import json
 import pathlib
 import signal
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.command import FAST, LOSSES
+from support.same_results import differences
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import main as story
@@ -480,6 +482,23 @@ def test_ctrl_c_keeps_finished_runs_and_the_next_command_goes_on(tmp_path):
     assert process.returncode == 0
     assert "skipping softmax seed 0" in output
     assert "skipping center" not in output
+
+
+@pytest.mark.slow
+def test_commands_that_share_the_work_and_of_which_one_is_killed_end_as_one_alone(runs, tmp_path):
+    killed = start(tmp_path, "--losses", *LOSSES)
+    first = list(itertools.takewhile(lambda line: " epoch 2: " not in line, killed.stdout))
+    commands = [start(tmp_path, "--losses", *LOSSES) for _ in range(2)]
+    killed.kill()
+    killed.communicate(timeout=300)
+    outputs, errors = zip(*(command.communicate(timeout=600) for command in commands), strict=True)
+    assert (errors, [command.returncode for command in commands]) == (("", ""), [0, 0])
+    lines = [*first, *(line for output in outputs for line in output.splitlines())]
+    assert len([line for line in lines if line.startswith(f"{LOSSES[0]} seed 0: goes on after epoch")]) == 1
+    for title in ("raw pixels", *(f"{loss} seed 0" for loss in LOSSES)):
+        assert len([line for line in lines if line.startswith(f"{title}: 5-NN")]) == 1
+    assert list(differences(runs, tmp_path)) == []
+    assert not list(tmp_path.rglob(".claim*"))
 
 
 def test_ctrl_c_while_pictures_are_drawn_is_no_traceback(runs, monkeypatch, capsys):

@@ -15,13 +15,13 @@ from lab.claims import CLAIM, SILENCE, Claim, Lost, alone_in
 
 
 def content(path):
-    return json.loads((path / CLAIM).read_text())
+    return json.loads((path / CLAIM).read_text(encoding="utf-8"))
 
 
 def write(path, silent=0, **changes):
     """Writes the claim of another process of this host, or of another one, that was silent for some seconds."""
     own = Claim(path).own
-    (path / CLAIM).write_text(json.dumps(own | {"token": "another"} | changes))
+    (path / CLAIM).write_text(json.dumps(own | {"token": "another"} | changes), encoding="utf-8")
     now = time.time()
     os.utime(path / CLAIM, (now - silent, now - silent))
 
@@ -105,7 +105,7 @@ def test_of_a_silent_process_it_is_taken_over_and_of_another_host_it_is_respecte
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_what_cannot_be_read_is_about_to_be_written_or_left_of_a_dead_process(tmp_path, text):
-    (tmp_path / CLAIM).write_text(text)
+    (tmp_path / CLAIM).write_text(text, encoding="utf-8")
     assert not Claim(tmp_path).take()
     os.utime(tmp_path / CLAIM, (0, 0))
     assert Claim(tmp_path).take()

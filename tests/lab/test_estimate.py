@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.estimate import Estimate
+from lab.estimate import COMPARED, Estimate
 
 # Seconds, about as on two cores: of the stages of the raw pixels, of what comes before them, of setting up a run, of a
 # batch under a cheap loss (see `SLOWER`), of the validation images after each epoch, and of all that follows.
@@ -198,3 +198,15 @@ def test_a_run_that_fails_does_not_spoil_what_is_expected_of_the_others(failing)
     ratios = study.ratios(comparison=3 * MNIST["comparison"])
     assert min(ratio for second, ratio in ratios.items() if second >= 60) > 1 / 1.5
     assert max(ratio for second, ratio in ratios.items() if second >= 60) < 1.5
+
+
+def test_what_others_do_of_a_study_is_not_waited_for():
+    study = Study(12)
+    study.run_pixels(MNIST)
+    study.run_loss(MNIST)
+    alone = study.estimate.left - COMPARED * 12 * MNIST["after"]["drawing"]
+    for left, commands, share in ((11, 1, 1), (11, 2, 1 / 2), (9, 4, 9 / 44), (1, 4, 1 / 11), (0, 4, 0)):
+        study.estimate.expect(left, 0, commands)
+        assert study.estimate.left - COMPARED * 12 * MNIST["after"]["drawing"] == pytest.approx(share * alone)
+    study.estimate.expect(0, 2)
+    assert study.estimate.left > alone / 12

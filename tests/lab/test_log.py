@@ -8,15 +8,18 @@ import signal
 import threading
 import types
 
+import keras
 import pytest
 from support.runs import make_run, write_run
 from support.small_network import few_digits, small_model, small_settings
 
+from lab.backup import BACKUP
+from lab.claims import Claim
 from lab.dashboard import NoDashboard
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.health import Health
-from lab.log import ENDING, Log
+from lab.log import ENDING, History, Log
 from lab.results import gather
 from lab.run_folder import ConflictError, RunFolder
 from lab.sources.idx import SourceError
@@ -223,6 +226,14 @@ def test_what_is_followed_to_its_end_leaves_no_message_but_what_comes_next(log, 
     assert capsys.readouterr().out == said
 
 
+def test_what_is_left_to_other_commands_is_said_in_place_of_what_comes_next(log, capsys):
+    with log.following(Estimate(2, 10, compared=2), "Go on with the same command."):
+        log.left = ["center seed 0", "center seed 1"]
+    assert capsys.readouterr().out == (
+        "Other commands are still at center seed 0, center seed 1: the last one to end shows the results.\n"
+    )
+
+
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder(tmp_path / "digits" / "softmax" / "seed-0")
@@ -381,3 +392,54 @@ def test_without_a_run_that_ended_it_is_said_why_and_nothing_is_written(log, tmp
     log.results(results, [], CAPTIONS)
     assert capsys.readouterr().out == f"Left out, unfinished, or damaged since: {path}\n"
     assert [inside.name for inside in results.path.iterdir()] == ["softmax"]
+
+
+def test_a_run_that_another_command_has_taken_over_ends_with_a_line_and_the_next_goes_on(log, folder, capsys):
+    folder.path.mkdir(parents=True)
+    claim = Claim(folder.path)
+    assert claim.take()
+    with log.following(Estimate(2, 10), ""):
+        with log.holding(claim):
+            log.begin("center seed 0")
+            claim.file.unlink()
+            other = Claim(folder.path)
+            assert other.take()
+            log.stage("scoring")
+            raise AssertionError  # Not reached.
+        log.begin("triplet seed 0")
+    assert claim.is_lost
+    assert log.status == 0
+    assert "center seed 0 is left to another command, which took this one for dead\n" in capsys.readouterr().out
+    other.check()
+    other.release()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError, None])
+def test_however_a_run_ends_its_folder_is_given_back(log, folder, error):
+    folder.path.mkdir(parents=True)
+    claim = Claim(folder.path)
+    assert claim.take()
+    with contextlib.suppress(*[error or ()]), log.holding(claim):
+        if error:
+            raise error
+    assert list(folder.path.iterdir()) == []
+    log.heed()  # Nothing is held any more.
+
+
+def test_a_run_that_is_lost_writes_nothing_more(log, folder):
+    folder.start(SETTINGS, log.command)
+    claim, model, data = Claim(folder.path), small_model(SETTINGS, few_digits()), few_digits()
+    assert claim.take()
+    health = Health(data.validation, SETTINGS)
+
+    def lose(epoch, logs):
+        claim.file.write_text('{"token": "another"}', encoding="utf-8")
+
+    with log.following(Estimate(1, 10), ""), log.holding(claim):
+        log.begin(SETTINGS.title)
+        callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=lose), *log.callbacks(folder, health)]
+        train(model, data.train, health, callbacks, log.backup(folder))
+    next(callback for callback in callbacks if isinstance(callback, History)).on_train_end()
+    assert claim.is_lost
+    assert not (folder.path / BACKUP).exists()
+    assert (folder.path / "history.csv").read_text(encoding="utf-8") == ""

@@ -74,10 +74,10 @@ def whole(tmp_path):
     """The folder of a run with a file of every kind that is read, or may be."""
     folder = RunFolder(write_run(tmp_path / "whole"))
     lines = [",".join(CURVES.values()), *[",".join(["0.5"] * len(CURVES))] * 2]
-    (folder.path / "history.csv").write_text("\n".join(lines))
+    (folder.path / "history.csv").write_text("\n".join(lines), encoding="utf-8")
     save_arrays(folder.path / "training.npz", {"epochs": np.arange(3), "map": np.zeros((3, 5, 2))})
     replace_events(folder.path, [(0, content) for content in texts({"result": "fine"})])
-    (folder.path / "projector_config.pbtxt").write_text("embeddings {\n}\n")
+    (folder.path / "projector_config.pbtxt").write_text("embeddings {\n}\n", encoding="utf-8")
     arrays = io.BytesIO()
     np.savez(arrays, made_with=json.dumps({"settings": {}}), epochs=1, seconds=2.0)
     (folder.path / BACKUP).write_bytes(hashlib.sha256(arrays.getvalue()).digest() + arrays.getvalue())
@@ -116,7 +116,7 @@ def says_it_is_whole(file):
 
 
 def memory():
-    with open("/proc/self/statm") as file:
+    with open("/proc/self/statm", encoding="utf-8") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

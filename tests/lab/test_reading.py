@@ -154,7 +154,7 @@ def test_in_place_of_a_batch_of_cifar_anything_is_refused(keras_home, make, monk
 
 @pytest.mark.parametrize("field", ["a" * 200_000, '"' + "a\n" * 100_000, "a" * 2_000_000])
 def test_a_field_without_end_is_refused(tmp_path, field):
-    (tmp_path / "a.csv").write_text(f"path,label\n1.png,{field}")
+    (tmp_path / "a.csv").write_text(f"path,label\n1.png,{field}", encoding="utf-8")
     with little_memory(), pytest.raises(InputError, match="is no CSV file"):
         read(tmp_path / "a.csv")
 

@@ -7,11 +7,12 @@ import pytest
 from support.runs import make_run, write_run
 
 from evaluation.significance import interval
+from lab.claims import Claim
 from lab.errors import InputError
 from lab.files import read_json, save_json
 from lab.protocols import PROTOCOLS
 from lab.report import summary
-from lab.results import Results, Row, gather, gather_all
+from lab.results import AT_WORK, DAMAGED, Results, Row, gather, gather_all
 from lab.run_folder import RunFolder
 from lab.settings import PIXELS
 from lab.terminal import Terminal
@@ -377,3 +378,21 @@ def test_a_folder_without_a_finished_run_is_bad_input_that_says_what_was_left_ou
     ]
     with pytest.raises(InputError, match=f"no finished run .* one data set: give --runs {tmp_path}$"):
         gather_all(tmp_path / "digits")
+
+
+def test_a_run_that_another_command_is_at_is_not_called_damaged(tmp_path):
+    new, path = Claim(tmp_path / "digits" / "center" / "seed-0"), write_run(tmp_path / "digits")
+    (path / "metrics.json").unlink()
+    new.file.parent.mkdir(parents=True)
+    baseline = write_run(tmp_path / "digits", "raw_pixels")
+    write_run(tmp_path / "digits", "triplet")
+    (baseline / "metrics.json").unlink()
+    claims = [new, Claim(path), Claim(baseline)]
+    for claim in claims:
+        assert claim.take()
+    assert gather(path.parents[1]).left_out == {AT_WORK: [new.file.parent, path, baseline]}
+    for claim in claims:
+        claim.release()
+    left_out = gather(path.parents[1]).left_out
+    assert left_out.pop(DAMAGED) == [path, baseline]
+    assert list(left_out.values()) == [[new.file.parent]]

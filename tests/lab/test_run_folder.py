@@ -20,6 +20,7 @@ from support.runs import ARRAYS, make_run
 
 from lab import machine
 from lab.backup import BACKUP
+from lab.claims import CLAIM, Claim
 from lab.errors import InputError
 from lab.figures.style import as_png
 from lab.files import is_leftover, read_json, save_arrays, save_bytes, save_json, save_table, whole_file
@@ -27,6 +28,7 @@ from lab.machine import environment
 from lab.run import StoredArrays
 from lab.run_folder import ConflictError, RunFolder, clean
 from lab.settings import Settings
+from lab.turns import done_now, start_over
 from visualize import Picture
 
 SETTINGS = Settings("digits", "center", seed=0, epochs=6, learning_rate=0.001, overrides={"center_rate": 0.5})
@@ -63,13 +65,13 @@ def test_a_file_is_on_the_disk_before_it_takes_the_place_of_the_old_one(old, mon
     forced = []
 
     def fsync(file):
-        forced.append((os.fstat(file).st_size, old.read_text()))
+        forced.append((os.fstat(file).st_size, old.read_text(encoding="utf-8")))
 
     monkeypatch.setattr(os, "fsync", fsync)
     with whole_file(old, lasting) as temporary:
-        temporary.write_text("newer")
+        temporary.write_text("newer", encoding="utf-8")
     assert forced == ([(5, "old")] if lasting else [])
-    assert old.read_text() == "newer"
+    assert old.read_text(encoding="utf-8") == "newer"
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
@@ -302,7 +304,7 @@ def test_a_damaged_config_makes_a_damaged_run_which_is_done_again_beside_what_is
     folder.path.mkdir(parents=True)
     (folder.path / "config.json").write_bytes(content)
     for name in [*left, "notes.txt"]:
-        (folder.path / name).write_text("")
+        (folder.path / name).write_text("", encoding="utf-8")
     assert folder.settings() is None
     assert folder.is_damaged()
     assert not folder.is_done(SETTINGS, overwrite=False)
@@ -322,7 +324,7 @@ def test_without_any_file_of_a_run_a_damaged_config_is_foreign(folder, content):
 
 def test_a_file_half_written_by_a_dead_process_alone_is_no_foreign_folder(folder, dead):
     folder.path.mkdir(parents=True)
-    (folder.path / f".partial-{dead}-config.json").write_text("{")
+    (folder.path / f".partial-{dead}-config.json").write_text("{", encoding="utf-8")
     assert not folder.is_done(SETTINGS, overwrite=False)
 
 
@@ -337,9 +339,9 @@ def test_a_run_with_a_damaged_config_whose_metrics_are_of_other_settings_is_kept
 @pytest.mark.parametrize("name", ["config.json", "metrics.json"])
 def test_one_changed_digit_is_found(finished, name):
     path = finished.path / name
-    content = path.read_text()
+    content = path.read_text(encoding="utf-8")
     assert finished.is_done(SETTINGS, overwrite=False)
-    path.write_text(content.replace('"epochs": 6', '"epochs": 3'))
+    path.write_text(content.replace('"epochs": 6', '"epochs": 3'), encoding="utf-8")
     assert read_json(path) == {}
     assert not finished.is_done(SETTINGS, overwrite=False)
 
@@ -355,7 +357,7 @@ def test_a_folder_where_a_run_writes_a_file_is_refused_before_it_is_trained(fini
 
 
 def test_a_pipe_and_a_link_where_a_run_writes_a_file_are_removed_and_what_the_link_leads_to_stays(finished, tmp_path):
-    (tmp_path / "mine").write_text("")
+    (tmp_path / "mine").write_text("", encoding="utf-8")
     for name in ("history.csv", "distances.png"):
         (finished.path / name).unlink(missing_ok=True)
     os.mkfifo(finished.path / "history.csv")
@@ -595,3 +597,58 @@ def test_json_nested_without_end_is_damaged(tmp_path, content):
 def test_a_pipe_in_place_of_a_file_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "config.json")
     assert read_json(tmp_path / "config.json") == {}
+
+
+def claimed(folder):
+    claim = Claim(folder.path)
+    assert claim.take()
+    return claim
+
+
+def test_a_folder_with_nothing_but_what_a_process_works_with_is_empty(folder):
+    folder.path.mkdir(parents=True)
+    (folder.path / ".partial-0123abcd-1-89abcdef-config.json").write_text("", encoding="utf-8")
+    claim = claimed(folder)
+    assert not folder.is_done(SETTINGS, overwrite=False)
+    claim.release()
+    assert not folder.is_done(SETTINGS, overwrite=False)
+
+
+def test_what_is_to_be_replaced_is_done_as_soon_as_another_run_ended_there(finished):
+    is_done = done_now({finished: SETTINGS}, overwrite=True)
+    assert done_now({finished: SETTINGS}, overwrite=False)(finished)
+    assert not is_done(finished)
+    finished.start(SETTINGS, COMMAND)
+    assert not is_done(finished)
+    finished.save(dataclasses.replace(make_run("center"), settings=SETTINGS))
+    assert is_done(finished)
+    finished.start(changed(seed=1), COMMAND)
+    assert not is_done(finished)
+    finished.save(dataclasses.replace(make_run("center"), settings=changed(seed=1)))
+    with pytest.raises(ConflictError, match="seed 1, now 0"):
+        is_done(finished)
+
+
+def test_a_training_that_another_command_is_at_does_not_start_over(folder):
+    other = RunFolder(folder.path.with_name("seed-1"))
+    for each in (folder, other):
+        each.start(SETTINGS, COMMAND)
+        (each.path / BACKUP).touch()
+    claim = claimed(folder)
+    start_over([folder, other, RunFolder(folder.path.with_name("seed-2"))])
+    assert names(folder.path) == [CLAIM, "config.json", BACKUP]
+    assert names(other.path) == ["config.json"]
+    assert names(folder.path.parent) == ["seed-0", "seed-1"]
+    claim.release()
+
+
+def test_the_claim_of_a_dead_process_is_removed_and_that_of_a_living_one_stays(finished, dead):
+    other = RunFolder(finished.path.with_name("seed-1"))
+    other.path.mkdir()
+    for place in (finished.path, finished.path.parent, finished.path.parents[1]):
+        save_json(place / CLAIM, Claim(place).own | {"process": dead})
+    claim = claimed(other)
+    clean(finished.path.parents[1])
+    assert len(list(finished.path.parents[1].rglob(CLAIM))) == 1
+    assert names(other.path) == [CLAIM]
+    claim.release()

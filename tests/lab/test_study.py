@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import types
 
 import numpy as np
 import pytest
@@ -13,7 +14,6 @@ from lab.backup import BACKUP
 from lab.errors import InputError
 from lab.log import Log
 from lab.options import parse_options
-from lab.results import gather
 from lab.study import plan
 from losses import center
 
@@ -45,6 +45,23 @@ def losses(settings):
     return [s.loss for s in settings]
 
 
+def taken(study):
+    """Splits and losses of the runs that a command would carry out, one after the other."""
+    log, found = Log("command", tensorboard=False), []
+    with log.following(study.estimate(), ""):
+        for settings, data, shown, claim in study.turns(log):
+            assert data is study.splits[settings.split]
+            assert claim.file.parent == study.folder(settings).path
+            if settings.loss == "raw_pixels":
+                assert shown is None
+                write_run(study.path, "raw_pixels", protocol=settings.protocol, split=settings.split)
+            else:
+                np.testing.assert_array_equal(shown.queries, study.pixels(settings.split).selection().queries)
+            found.append((settings.split, settings.loss))
+            claim.release()
+    return found
+
+
 def contents(folder):
     return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
@@ -52,8 +69,6 @@ def contents(folder):
 def test_at_first_everything_is_pending(planned, tmp_path, capsys):
     study = planned()
     assert losses(study.pending(None)) == list(LOSSES)
-    assert study.done == []
-    assert list(study.unfinished()) == [None]
     assert study.runs == 2
     assert study.path == tmp_path / "digits"
     assert study.path.is_dir()
@@ -68,9 +83,8 @@ def test_what_is_done_is_skipped_and_left_as_it_is(planned, folder, capsys):
     before = contents(folder)
     study = planned()
     assert study.pending(None) == []
-    assert study.unfinished() == {}
+    assert taken(study) == []
     assert study.runs == 0
-    assert losses(study.done) == [*LOSSES, "raw_pixels"]
     output = capsys.readouterr().out
     for loss in LOSSES:
         assert f"skipping {loss} seed 0: done before with these settings (--overwrite repeats it)\n" in output
@@ -96,16 +110,14 @@ def test_with_overwrite_a_training_starts_over(planned, folder, flags):
 def test_with_overwrite_everything_is_pending_again(planned, folder):
     study = planned("--overwrite")
     assert losses(study.pending(None)) == list(LOSSES)
-    assert study.done == []
-    assert list(study.unfinished()) == [None]
+    assert taken(study) == [(None, "raw_pixels"), (None, "softmax"), (None, "center")]
 
 
 def test_a_run_that_did_not_end_is_pending_alone(planned, folder):
     (folder / "center" / "seed-0" / "metrics.json").unlink()
     study = planned()
     assert losses(study.pending(None)) == ["center"]
-    assert list(study.unfinished()) == [None]
-    assert study.baseline(None)[0] in study.done
+    assert taken(study) == [(None, "center")]
 
 
 @pytest.mark.parametrize("lost", ["metrics.json", "embeddings.npz"])
@@ -113,8 +125,7 @@ def test_a_lost_baseline_is_made_again_although_every_run_is_done(planned, folde
     (folder / "raw_pixels" / lost).unlink()
     study = planned()
     assert study.pending(None) == []
-    assert study.baseline(None)[0] not in study.done
-    assert list(study.unfinished()) == [None]
+    assert taken(study) == [(None, "raw_pixels")]
 
 
 def test_a_baseline_that_does_not_say_all_that_is_compared_is_made_again(planned, folder):
@@ -122,7 +133,7 @@ def test_a_baseline_that_does_not_say_all_that_is_compared_is_made_again(planned
     metrics = json.loads(path.read_text(encoding="utf-8"))
     del metrics["test"]["map_at_r"]
     path.write_text(json.dumps(metrics), encoding="utf-8")
-    assert list(planned().unfinished()) == [None]
+    assert taken(planned()) == [(None, "raw_pixels")]
 
 
 def test_the_baseline_of_a_split_is_that_of_its_runs(planned, tmp_path):
@@ -133,18 +144,16 @@ def test_the_baseline_of_a_split_is_that_of_its_runs(planned, tmp_path):
     assert folder.path == tmp_path / "digits-open" / "raw_pixels" / "split-3"
 
 
-def test_only_splits_with_something_to_do_are_unfinished(planned, tmp_path):
+def test_only_what_is_not_done_is_carried_out_the_raw_pixels_of_a_split_before_its_losses(planned, tmp_path):
     for split in (0, 1, 3):
         for loss in ("raw_pixels", *LOSSES):
             write_run(tmp_path / "digits-open", loss, protocol="open", split=split)
     (tmp_path / "digits-open" / "center" / "split-3-seed-0" / "metrics.json").unlink()
     study = planned("--protocol", "open")
-    assert list(study.unfinished()) == [2, 3, 4]
     assert [losses(study.pending(split)) for split in (0, 2, 3)] == [[], list(LOSSES), ["center"]]
     assert study.runs == 5
-    assert {split: data.unseen_names for split, data in study.unfinished().items()} == {
-        split: study.splits[split].unseen_names for split in (2, 3, 4)
-    }
+    everything = ["raw_pixels", *LOSSES]
+    assert taken(study) == [(split, loss) for split in (2, 3, 4) for loss in (["center"] if split == 3 else everything)]
 
 
 def test_its_batches_are_those_of_the_longest_run(planned):
@@ -229,11 +238,11 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
 
 def test_a_study_has_failed_if_a_run_that_was_asked_for_has(planned, folder):
     study = planned()
-    assert not study.has_failed(gather(study.path, study.settings[0]))
+    assert not study.has_failed()
     write_run(folder, "ring", failure="diverged")
-    assert not study.has_failed(gather(study.path, study.settings[0]))
+    assert not study.has_failed()
     write_run(folder, "center", failure="diverged")
-    assert study.has_failed(gather(study.path, study.settings[0]))
+    assert study.has_failed()
 
 
 def test_it_says_how_an_interrupted_study_goes_on(planned):
@@ -275,7 +284,7 @@ def test_a_damaged_run_is_done_again_alone_and_named(planned, folder, capsys):
     path.write_bytes(content)
     study = planned()
     assert losses(study.pending(None)) == ["center"]
-    assert study.baseline(None)[0] in study.done
+    assert taken(study) == [(None, "center")]
     told = [line for line in capsys.readouterr().out.splitlines() if "again" in line]
     assert told == [f"center seed 0 is done again: what it left in {path.parent} is damaged"]
 
@@ -295,3 +304,42 @@ def test_a_file_where_the_folder_of_a_loss_is_to_be_is_refused(planned, tmp_path
     (tmp_path / "digits" / "center").write_text("mine", encoding="utf-8")
     with pytest.raises(InputError, match="digits/center is a file, where the folder of a run is to be"):
         planned()
+
+
+def test_two_commands_share_the_runs_and_none_is_given_to_both(planned, tmp_path):
+    write_run(tmp_path / "digits", "raw_pixels")
+    commands, given = [], [[], []]
+    for _ in given:
+        study, log = planned("--seeds", "3"), Log("command", tensorboard=False)
+        log.progress = types.SimpleNamespace(estimate=study.estimate())
+        commands.append((log, study.turns(log)))
+    held = [None, None]
+    for number in [0, 1, 1, 0, 1, 0, 1, 0]:  # Who ends a run, and asks for the next.
+        log, turns = commands[number]
+        if held[number]:
+            settings, *_, claim = held[number]
+            write_run(tmp_path / "digits", settings.loss, seed=settings.seed)
+            claim.release()
+        held[number] = next(turns, None)
+        if held[number]:
+            given[number].append((held[number][0].seed, held[number][0].loss))
+    assert given == [
+        [(0, "softmax"), (1, "center"), (2, "center")],
+        [(0, "center"), (1, "softmax"), (2, "softmax")],
+    ]
+    assert [log.left for log, _ in commands] == [[], ["center seed 2"]]
+
+
+def test_a_baseline_that_gets_lost_before_a_run_needs_it_is_made_again(planned, folder):
+    (folder / "center" / "seed-0" / "metrics.json").unlink()
+    study = planned()
+    (folder / "raw_pixels" / "metrics.json").unlink()
+    assert taken(study) == [(None, "raw_pixels"), (None, "center")]
+
+
+def test_a_baseline_that_gets_lost_is_known_to_those_who_have_seen_it(planned, folder):
+    study = planned()
+    before = study.selection(None)
+    (folder / "raw_pixels" / "metrics.json").unlink()
+    assert study.pixels(None) is None
+    assert study.selection(None) is before

@@ -184,7 +184,7 @@ def finished(runs):
 
 
 def main():
-    plan = json.loads(pathlib.Path(sys.argv[1]).read_text())
+    plan = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
     folder, arguments = pathlib.Path(plan["folder"]), [*plan["arguments"], "--runs"]
     MODELS["cnn"] = build_small
     maps.POINTS = maps.FILM_POINTS = 50

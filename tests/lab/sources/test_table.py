@@ -68,7 +68,7 @@ def test_lines_that_say_the_same_are_one_image(table):
 
 
 def test_a_path_that_no_file_can_have_is_that_of_an_image_that_cannot_be_read(tmp_path):
-    (tmp_path / "birds.csv").write_text("path,label\n1.png,owl\n2\0.png,jay\n")
+    (tmp_path / "birds.csv").write_text("path,label\n1.png,owl\n2\0.png,jay\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"2 of 2 images cannot be read.*null byte"):
         read(tmp_path / "birds.csv")
 

@@ -1,0 +1,44 @@
+"""Why a folder is not to be replaced, in words."""
+
+import dataclasses
+
+from lab.errors import InputError
+from lab.settings import Settings, as_given
+from losses import LOSSES
+
+
+class ConflictError(InputError):
+    """A folder holds something that this command must not replace; the message says what and the way out."""
+
+
+def differences(found, settings):
+    """What differs between the `Settings` found and those wanted, in the words of the command line."""
+    different = found.differences(settings)
+    overrides = different.pop("overrides", ({}, {}))
+    if different.pop("content", None):
+        yield f"other images, or in another size, than {settings.dataset} has now"
+    for name, (old, new) in different.items():
+        yield f"{_flag(name)} {_in_words(old)}, now {_in_words(new)}"
+    for name in sorted({*overrides[0], *overrides[1]}):
+        default = f"the default {_in_words(LOSSES[settings.loss].options().get(name))}"
+        old, new = (_in_words(changes[name]) if name in changes else default for changes in overrides)
+        if old != new:
+            yield f"{name} {old}, now {new}"
+
+
+def _flag(name):
+    """The name of a setting as the command line spells it."""
+    return name.replace("_", "-")
+
+
+def _in_words(value):
+    if value is None:
+        return "none"
+    return ("off", "on")[value] if isinstance(value, bool) else as_given(value)
+
+
+def unknown(kept):
+    """What this version does not know of the settings that a run has kept, in words; nothing if it knows every name."""
+    names = {field.name for field in dataclasses.fields(Settings)}
+    others = [f"{_flag(name)} {_in_words(value)}" for name, value in kept.items() if name not in names]
+    return f" ({'; '.join(others)})" if others else ""
