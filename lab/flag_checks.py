@@ -19,6 +19,9 @@ def check_arguments(arguments):
             raise InputError(f"{text[:20]}… has {len(text):,} characters. Give at most {LONGEST_ARGUMENT:,}")
         if "\0" in text:
             raise InputError(f"{text!r} has a NUL, which no path and no name has")
+        shown = text.encode(errors="backslashreplace").decode()
+        if shown != text:  # The records of a run could not name it.
+            raise InputError(f"{shown} is not in UTF-8. Rename it, or give a link to it that has another name")
 
 
 def check_flags(parser, flags):

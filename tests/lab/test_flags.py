@@ -107,6 +107,12 @@ def test_what_is_answered_at_once_imports_nothing_heavy(arguments, status):
     assert not imported & {*HEAVY}
 
 
+def test_a_name_of_undecodable_bytes_is_refused(capsys):
+    status, output = ended(["--runs", os.fsdecode(b"caf\xe9")], capsys)
+    message = "caf\\udce9 is not in UTF-8. Rename it, or give a link to it that has another name"
+    assert (status, output.err) == (2, f"main.py: {message}\nSee python main.py --help\n")
+
+
 @pytest.mark.parametrize("flag", ["--help", "--version"])
 def test_an_answer_that_nobody_reads_ends_without_a_word(flag):
     reader, writer = os.pipe()
