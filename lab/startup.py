@@ -17,7 +17,7 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its o
 # Names of modules, of the packages in requirements.txt.
 REQUIRED = {name: name for name in ("tensorflow", "keras", "tensorboard", "numpy", "scipy", "matplotlib", "rich")}
 REQUIRED |= {"sklearn": "scikit-learn", "PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf"}
-REQUIRED |= {"threadpoolctl": "threadpoolctl"}
+REQUIRED |= {"threadpoolctl": "threadpoolctl", "joblib": "joblib"}
 # What a terminal or a file shows that lacks a character.
 PLAIN = {"–": "-", "─": "-", "━": "=", "·": "|", "±": "+-", "…": "..."}
 CLOSED = 141  # Status of a process whose output nobody reads any more, as shells have it.

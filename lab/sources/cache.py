@@ -65,8 +65,7 @@ def kept(key, make):
         _remove_leftovers(place.parent)
         with _put_in_place(place) as folder:
             _write(folder, *make(folder))
-            there = _read(folder)  # Mapped, it stays, whatever becomes of the folder.
-        return *there, False
+        return *_read(place), False
     except OSError as error:
         raise InputError(
             f"cannot keep the images in {place.parent} ({error.strerror or error}). "

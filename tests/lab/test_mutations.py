@@ -9,6 +9,7 @@ import math
 import os
 import random
 import shutil
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -53,10 +54,10 @@ def quick_parts(monkeypatch):
         log.backup(folder)
         log.end(folder, make_run(settings.loss, seed=settings.seed))
 
-    def run_pixels(settings, folder, data, log):
+    def run_pixels(settings, data, folder, log):
         folder.start(settings, log.command, data.source)
         log.begin(settings.title)
-        return log.end(folder, make_run(PIXELS))
+        log.end(folder, make_run(PIXELS))
 
     monkeypatch.setattr("lab.run_folder.environment", dict)
     monkeypatch.setattr(story, "run_loss", run_loss)
@@ -64,7 +65,10 @@ def quick_parts(monkeypatch):
     monkeypatch.setattr(story, "load_dataset", lambda *_: few_digits())
     monkeypatch.setattr(story, "comparison_pictures", lambda results: [])
     # Not after every run: --summarize writes the tables.
-    monkeypatch.setattr(story, "gather", lambda path, settings: Results(path, settings, [], {}))
+    gathered = story.gathered
+    monkeypatch.setattr(
+        story, "gathered", lambda path, *of: nullcontext(Results(path, *of, [], {})) if of else gathered(path)
+    )
     tables = Log.tables
     monkeypatch.setattr(Log, "tables", lambda log, results, captions: results.rows and tables(log, results, captions))
 
