@@ -9,6 +9,7 @@ if __name__ == "__main__":
     make_parser().parse_args()  # Answers --help, --version and a wrong flag before what takes long.
 with hidden_start_up_noise("Loading TensorFlow ..."):
     from data import load_dataset
+    from lab.baseline import keep_pixels, kept_pixels
     from lab.film import Film
     from lab.health import Health
     from lab.log import Log
@@ -62,7 +63,10 @@ def run_pixels(settings, data, folder, log):
     """The raw pixels as if they were embeddings: what every loss has to beat, and which images every run shows."""
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
-    log.end(folder, measure_pixels(data, settings, log.stage, folder.tsne))
+    if kept := kept_pixels(settings, data):
+        log.end(folder, kept, times=(kept.stages, kept.total_seconds))
+    else:
+        keep_pixels(log.end(folder, measure_pixels(data, settings, log.stage, folder.tsne)), data)
 
 
 def run_loss(settings, data, shown, folder, log):

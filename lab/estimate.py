@@ -46,15 +46,18 @@ class Estimate:
         """A stage of what follows the training begins."""
         self.current.stages.append((self.clock(), name))
 
-    def end(self):
-        """The run ends; it was of raw pixels if it trained nothing."""
+    def end(self, stages=None):
+        """The run ends; it was of raw pixels if it trained nothing.
+
+        Of pixels measured before, `stages` has the seconds that they took then.
+        """
         run, self.current = self.current, None
         run.end = self.clock()
         if run.reports:
             self.trained.append(run)
         else:
             self.untrained.append(run)
-            self.measured.append(run.seconds())
+            self.measured.append(stages or run.seconds())
 
     @property
     def left(self):

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import socket
 import tempfile
 import time
@@ -22,6 +23,7 @@ LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<host>[0-9a-f]+)-)?(?P<process>\
 DIGEST_NAME = "digest"  # Of all else in a JSON file.
 LONGEST_JSON = 1 << 25  # Bytes: the names of 100,000 classes take a third of it.
 DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
+LAST_USED = 20  # Of what is kept for other commands.
 DIGEST = 32  # Bytes at the beginning of a sealed file.
 
 
@@ -79,6 +81,18 @@ def is_leftover(path):
         return time.time() - path.lstat().st_mtime > DAY
     except OSError:
         return False
+
+
+def keep_last_used(path):
+    """Marks a file or folder as used now, and removes those beside it of the same ending but the last used.
+
+    Where the system refuses, they stay.
+    """
+    with contextlib.suppress(OSError):
+        os.utime(path)
+        alike = [other for other in path.parent.glob("[!.]*") if other.suffix == path.suffix]
+        for old in sorted(alike, key=lambda other: other.stat().st_mtime_ns)[:-LAST_USED]:
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
 def _host():

@@ -190,12 +190,15 @@ class Log:
         self.stage("TensorBoard")
         self.dashboard.run(folder, run, pictures, data)
 
-    def end(self, folder, run, pictures=(), film=None):
-        """Saves a `Run` that ended, with its times, `Picture`s and `Film`, says so in a line that stays; the `Run`."""
+    def end(self, folder, run, pictures=(), film=None, times=None):
+        """Saves a `Run` that ended, with its times, `Picture`s and `Film`, says so in a line that stays; the `Run`.
+
+        What was measured before has the `times` of then: see `times`.
+        """
         self.heed()
-        run = run.timed(*self.times())
+        run = run.timed(*(times or self.times()))
         folder.save(run, pictures, film)
-        self.progress.finish(f"{self.progress.name}: {run.outcome}")
+        self.progress.finish(f"{self.progress.name}: {run.outcome}", run.stages)
         return run
 
     def tables(self, results, captions):

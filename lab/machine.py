@@ -28,10 +28,9 @@ def versions():
 
 
 @functools.cache
-def source_code():
-    """Hash of the project's own code that a result may depend on."""
+def source_code(folders=("lab", "losses", "evaluation")):
+    """Hash of the project's own code that a result may depend on, in some folders and at the top."""
     root = pathlib.Path(__file__).parents[1]
-    folders = ("lab", "losses", "evaluation")
     paths = [*root.glob("*.py"), *(path for folder in folders for path in root.glob(f"{folder}/**/*.py"))]
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(paths))).hexdigest()
 

@@ -246,9 +246,9 @@ class LiveProgress(keras.callbacks.Callback, contextlib.AbstractContextManager):
         self.detail = name
         self.estimate.stage(name)
 
-    def finish(self, line):
-        """Ends a run, which may have stopped early, with a line that stays."""
-        self.estimate.end()
+    def finish(self, line, stages=None):
+        """Ends a run, which may have stopped early, with a line that stays; `stages` as `Estimate.end` has them."""
+        self.estimate.end(stages)
         self.line(line)
 
     def line(self, text):

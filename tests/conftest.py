@@ -1,6 +1,7 @@
 """Silence of native libraries, float64 on every backend, and a clean Keras for every test."""
 
 import os
+import pathlib
 import random
 
 os.environ.setdefault("JAX_ENABLE_X64", "true")  # Without it, JAX knows no float64.
@@ -37,6 +38,14 @@ def keras_as_new():
     np.random.seed(0)
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_kept_pixels():
+    """Every test measures its own raw pixels: they cannot be kept, but in tests of that."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lab.baseline.datasets_folder", lambda: pathlib.Path(os.devnull))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import itertools
 import json
+import os
 import pathlib
 import signal
 import subprocess
@@ -461,6 +462,7 @@ def start(path, *arguments):
         stderr=subprocess.PIPE,
         text=True,
         bufsize=1,
+        env=os.environ | {"KERAS_HOME": f"{path}-keras"},  # Where the raw pixels are kept.
     )
 
 

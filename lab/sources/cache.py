@@ -13,7 +13,7 @@ import tempfile
 import numpy as np
 
 from lab.errors import InputError
-from lab.files import read_json, save_json
+from lab.files import keep_last_used, read_json, save_json
 
 from .found import Found
 
@@ -59,12 +59,14 @@ def kept(key, make):
     """
     place = cache_folder() / key
     if (there := _read(place)) is not None:
+        keep_last_used(place)
         return *there, True
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
         _remove_leftovers(place.parent)
         with _put_in_place(place) as folder:
             _write(folder, *make(folder))
+        keep_last_used(place)
         return *_read(place), False
     except OSError as error:
         raise InputError(

@@ -179,6 +179,25 @@ def test_of_two_processes_the_first_to_end_is_taken(folder, cache, monkeypatch):
     assert len(list(cache.iterdir())) == 1
 
 
+def test_the_data_sets_used_last_are_kept(make_images, decoded, cache, monkeypatch):
+    monkeypatch.setattr("lab.files.LAST_USED", 2)
+    names = "crows", "larks", "wrens"
+    files = [f"{part}/{label}/{n}.png" for part in ("train", "test") for label in "ab" for n in range(2)]
+    crows, larks, wrens = (make_images(*files, folder=name) for name in names)
+    for seconds, folder in enumerate((crows, larks)):
+        read(folder)
+        newest = max(cache.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        os.utime(newest, (seconds, seconds))
+    for folder in (crows, wrens):  # The first is used again, the last is new.
+        read(folder)
+    assert len([path for path in cache.iterdir() if path.is_dir()]) == 2
+    decoded.clear()
+    read(crows)
+    assert decoded == []
+    read(larks)
+    assert decoded
+
+
 def test_a_disk_without_room_is_told_before_anything_is_read(folder, cache, monkeypatch, decoded):
     usage = collections.namedtuple("usage", "total used free")
     monkeypatch.setattr(module.shutil, "disk_usage", lambda path: usage(0, 0, 191))
