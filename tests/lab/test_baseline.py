@@ -44,10 +44,16 @@ def test_a_second_folder_of_results_has_them_without_measuring_again(tmp_path, m
             run_pixels(settings=settings, data=few_digits(), folder=RunFolder(tmp_path / name), log=log)
             measured += log.progress.estimate.measured
         monkeypatch.setattr("main.measure_pixels", None)
-    assert (tmp_path / "one" / "metrics.json").read_text() == (tmp_path / "two" / "metrics.json").read_text()
+    assert (tmp_path / "one" / "metrics.json").read_text(encoding="utf-8") == (
+        tmp_path / "two" / "metrics.json"
+    ).read_text(encoding="utf-8")
     assert (tmp_path / "one" / "embeddings.npz").read_bytes() == (tmp_path / "two" / "embeddings.npz").read_bytes()
     assert list(measured[1]) == ["embedding", "scoring", "t-SNE"]
-    assert measured[0] == measured[1] == json.loads((tmp_path / "two" / "metrics.json").read_text())["timing"]["stages"]
+    assert (
+        measured[0]
+        == measured[1]
+        == json.loads((tmp_path / "two" / "metrics.json").read_text(encoding="utf-8"))["timing"]["stages"]
+    )
 
 
 def other_images(data):
@@ -144,6 +150,6 @@ def test_the_last_used_are_kept(place):
 
 
 def test_where_nothing_can_be_written_they_are_measured(place):
-    place.parent.write_text("a file")
+    place.parent.write_text("a file", encoding="utf-8")
     keep_pixels(RUN, few_digits())
     assert kept_pixels(RUN.settings, few_digits()) is None
