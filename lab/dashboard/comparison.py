@@ -4,8 +4,9 @@ import collections
 import csv
 
 import numpy as np
-from tensorboard.plugins.custom_scalar import layout_pb2
-from tensorboard.plugins.custom_scalar.summary import pb as layout_summary
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.custom_scalar import layout_pb2, metadata
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from evaluation.significance import interval
 from lab.damage import LARGEST
@@ -30,7 +31,7 @@ def write_comparison(results, summary):
     means = {row.key: found for row in results.losses if (found := _means(row))}
     once = [table(results), *texts({"comparison": summary})]
     if means:
-        once.append(layout_summary(_layout()))
+        once.append(_layout())
     replace_events(results.path, [(0, content) for content in once])
     for folder in results.path.iterdir():
         if folder.is_dir():
@@ -44,6 +45,7 @@ def _tags(column):
 
 
 def _layout():
+    """Summary of the charts."""
     charts = [
         layout_pb2.Chart(
             title=title,
@@ -52,7 +54,14 @@ def _layout():
         for title, column in reversed(CURVES.items())  # TensorBoard shows the last one first.
     ]
     category = layout_pb2.Category(title="Mean over the runs of a loss, with its 95 % interval", chart=charts)
-    return layout_pb2.Layout(category=[category])
+    layout = layout_pb2.Layout(category=[category])
+    summary = Summary()  # TensorBoard's own function for it imports TensorFlow.
+    summary.value.add(
+        tag=metadata.CONFIG_SUMMARY_TAG,
+        metadata=metadata.create_summary_metadata(),
+        tensor=make_tensor_proto(layout.SerializeToString()),
+    )
+    return summary
 
 
 def _means(row):

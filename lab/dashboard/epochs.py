@@ -1,12 +1,14 @@
 """What TensorBoard shows of a run while it trains."""
 
+import time
+
 import keras
 import numpy as np
-import tensorflow as tf
+from tensorboard.plugins.histogram.summary_v2 import histogram_pb
 
-from lab.files import save_bytes
+from lab.files import naming, save_bytes
 
-from .events import raising_os_errors
+from .events import scalars, write_events
 
 # Of the state of one term alone. The others fill the twelve charts that TensorBoard shows of a group.
 OF_A_TERM = {"annealing", "center_drift", "radius", "scale"}
@@ -34,20 +36,13 @@ class EpochCurves(keras.callbacks.Callback):
             save_bytes(self.path / name, content.tobytes())
 
     def on_train_begin(self, logs=None):
-        with raising_os_errors(self.path):
-            self.writer = tf.summary.create_file_writer(str(self.path))
+        self.file = self.path / f"events.out.tfevents.{time.time_ns()}.epochs"
 
     def on_epoch_end(self, epoch, logs):
-        with raising_os_errors(self.path), self.writer.as_default(step=epoch + 1):
-            for tag, value in curves(logs, self.model.terms).items():
-                tf.summary.scalar(tag, value)
-            for name, values in self.distributions.items():
-                tf.summary.histogram(f"histogram/{name}", values)
-            self.writer.flush()  # An open page follows.
-
-    def on_train_end(self, logs=None):
-        with raising_os_errors(self.path):
-            self.writer.close()
+        histograms = [histogram_pb(f"histogram/{name}", values) for name, values in self.distributions.items()]
+        summaries = [*scalars(curves(logs, self.model.terms)), *histograms]
+        with naming(self.file), open(self.file, "ab") as file:  # Closed at once: an open page follows.
+            write_events(file, [(epoch + 1, summary) for summary in summaries])
 
 
 def curves(logs, terms):

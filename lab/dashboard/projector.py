@@ -1,11 +1,12 @@
 """Files of TensorBoard's projector: embeddings that can be turned, with a thumbnail of every image."""
 
+import io
 import json
 import math
 
 import numpy as np
-import tensorflow as tf
 from google.protobuf import text_format
+from PIL import Image
 from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
 from evaluation.vectors import l2_normalize, row_blocks, squared_distances
@@ -49,7 +50,7 @@ def write_projector(folder, run, images):
         entry.sprite.image_path = "projector_thumbnails.png"
         entry.sprite.single_image_dim.extend(images.shape[2:0:-1])  # The width first.
     save_bytes(folder / "projector_images.tsv", _table([columns, *zip(*columns.values(), strict=True)]))
-    save_bytes(folder / "projector_thumbnails.png", tf.io.encode_png(thumbnails(images)).numpy())
+    save_bytes(folder / "projector_thumbnails.png", _as_png(thumbnails(images)))
     save_bytes(folder / CONFIG, text_format.MessageToString(config).encode())
 
 
@@ -107,6 +108,13 @@ def thumbnails(images):
     tiles[:count] = images if channels > 1 else 255 - images
     sheet = tiles.reshape(rows, rows, height, width, channels).swapaxes(1, 2)
     return sheet.reshape(rows * height, rows * width, channels)
+
+
+def _as_png(pixels):
+    """Pixels `(height, width, channels)` as a PNG."""
+    content = io.BytesIO()
+    Image.fromarray(pixels.squeeze()).save(content, "PNG")
+    return content.getvalue()
 
 
 def _bookmark(label, tensor, coordinates, color_by):

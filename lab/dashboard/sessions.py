@@ -1,9 +1,12 @@
 """Runs as lines of TensorBoard's HParams table: what they were given, and what came out."""
 
-from tensorboard.plugins.hparams import api as hp
+import time
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import metadata
 from tensorboard.plugins.hparams.api_pb2 import STATUS_FAILURE, STATUS_SUCCESS
-from tensorboard.plugins.hparams.summary import session_end_pb
-from tensorboard.plugins.hparams.summary_v2 import hparams_config_pb, hparams_pb
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+from tensorboard.plugins.hparams.summary_v2 import Discrete, HParam, Metric, hparams_config_pb, hparams_pb
 
 from lab.protocols import PROTOCOLS
 
@@ -25,11 +28,23 @@ def tested(role):
 
 def session(folder, run):
     """Summaries of one `Run`, in its `RunFolder`: its line of the table."""
-    end = STATUS_FAILURE if run.failure else STATUS_SUCCESS
     started = (folder.path / "config.json").stat().st_mtime
     # Its own: runs of the same name would share a line. TensorBoard has room for the beginning.
     name = f"{folder.path.parent.name}/{folder.path.name} in {folder.path.parents[1]}"
-    return [hparams_pb(given(run.settings), trial_id=name, start_time_secs=started), session_end_pb(end)]
+    return [hparams_pb(given(run.settings), trial_id=name, start_time_secs=started), _end(run)]
+
+
+def _end(run):
+    """Summary of when and how a `Run` ended. TensorBoard's own function for it imports TensorFlow."""
+    status = STATUS_FAILURE if run.failure else STATUS_SUCCESS
+    content = HParamsPluginData(session_end_info=SessionEndInfo(status=status, end_time_secs=time.time()))
+    summary = Summary()
+    summary.value.add(
+        tag=metadata.SESSION_END_INFO_TAG,
+        metadata=metadata.create_summary_metadata(content),
+        tensor=metadata.NULL_TENSOR,
+    )
+    return summary
 
 
 def table(results):
@@ -41,10 +56,10 @@ def table(results):
     cells = [given(run.settings) for row in results.losses for run in row.found.values()]
     columns = {name: {cell[name] for cell in cells} for name in given(results.settings)}
     shown = [
-        hp.HParam(name, hp.Discrete(values, dtype=str))
+        HParam(name, Discrete(values, dtype=str))
         for name, values in columns.items()
         if name == "loss" or len(values) > 1
     ]
     closed = PROTOCOLS["closed"]
-    metrics = [hp.Metric(tested(role), display_name=closed.role(role).title) for role in closed.roles]
+    metrics = [Metric(tested(role), display_name=closed.role(role).title) for role in closed.roles]
     return hparams_config_pb(shown, metrics)

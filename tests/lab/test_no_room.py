@@ -1,5 +1,7 @@
 """Where there is no room for a file, the old one stays, nothing half written does, and the reason is said."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from support.room import room_for
@@ -53,9 +55,11 @@ def test_events_of_a_run_stay_as_they_were(tmp_path):
 def test_events_of_an_epoch_that_cannot_be_written_are_an_error_of_the_system(tmp_path):
     (tmp_path / "file").write_text("where a folder should be", encoding="utf-8")
     curves = EpochCurves(tmp_path / "file", {})
+    curves.set_model(SimpleNamespace(terms={}))
+    curves.on_train_begin()
     with pytest.raises(OSError, match="file") as caught:
-        curves.on_train_begin()
-    assert as_fault(caught.value, None).startswith(f"{tmp_path / 'file'}: ")
+        curves.on_epoch_end(0, {"loss": 1.0})
+    assert as_fault(caught.value, None).startswith(f"{tmp_path / 'file'}/events")
 
 
 @pytest.mark.parametrize("size", [0, 1000, 20_000])

@@ -58,8 +58,8 @@ def test_events_of_others_stay(tmp_path):
 
 def test_what_was_there_stays_if_the_new_cannot_be_written(tmp_path):
     replace_events(tmp_path, [(0, s) for s in scalars({"a": 1.0})])
-    with pytest.raises(AttributeError):
-        replace_events(tmp_path, [(0, None)])
+    with pytest.raises(TypeError):
+        replace_events(tmp_path, [(0, "no summary")])
     assert read(tmp_path).keys() == {"a"}
     assert len(list(tmp_path.iterdir())) == 1
 
