@@ -23,9 +23,9 @@ with hidden_start_up_noise():
     from training_throughput import seconds
 
     from data import Split
-    from lab.batches import IMAGES, Batches, pipeline
+    from lab.backends import STEPS_PER_CALL
+    from lab.batches import IMAGES, Batches, feed
     from lab.settings import Settings
-    from lab.training import STEPS_PER_CALL
     from models import build_embedder, build_model
 
 STEPS, CLASSES = 24, 100
@@ -44,8 +44,9 @@ def own(split):
     """Returns a function that trains for one epoch of the project's batches."""
     model = build_model(SETTINGS, split.image_shape, CLASSES)
     model.compile(keras.optimizers.AdamW(1e-3), steps_per_execution=STEPS_PER_CALL, jit_compile=False)
-    dataset = pipeline(Batches(split, seed=0))
-    return lambda: model.fit(dataset, shuffle=False, verbose=0)
+    batches = Batches(split, seed=0)
+    dataset = feed(batches)
+    return lambda: model.fit(dataset, shuffle=False, verbose=0, callbacks=[batches.drawing()])
 
 
 def main():

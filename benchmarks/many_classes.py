@@ -23,9 +23,9 @@ with hidden_start_up_noise():
     from loss_memory import resident
 
     from data import Split
-    from lab.batches import SAMPLERS, Batches, pipeline
+    from lab.backends import STEPS_PER_CALL
+    from lab.batches import SAMPLERS, Batches, feed
     from lab.settings import Settings
-    from lab.training import STEPS_PER_CALL
     from losses import LOSSES
     from models import build_model
 
@@ -58,7 +58,7 @@ def train(loss, classes):
             times.append(time.perf_counter())
 
     steps = STEPS_PER_CALL * (1 + CALLS)
-    model.fit(pipeline(Batches(split, 0)), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[Clock()])
+    model.fit(feed(Batches(split, 0)), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[Clock()])
     return {"memory": resident("VmHWM"), "seconds": (times[-1] - times[0]) / (STEPS_PER_CALL * CALLS)}
 
 

@@ -24,8 +24,8 @@ with hidden_start_up_noise():
     import tensorflow as tf
 
     from data import Split
-    from lab.batches import Batches, pipeline
-    from lab.training import STEPS_PER_CALL
+    from lab.backends import STEPS_PER_CALL
+    from lab.batches import Batches, feed
     from losses import LOSSES
     from models import FusedBatchNormalization, MetricModel, build_cnn
 
@@ -51,8 +51,8 @@ def _with_keras_normalization(layer):
 def fit(batches, policy, keras_normalization=False):
     """Returns a function that trains for one epoch of the project's own pipeline."""
     model = make_model(policy, keras_normalization)
-    dataset = pipeline(batches)
-    return lambda: model.fit(dataset, epochs=1, shuffle=False, verbose=0)
+    dataset = feed(batches)
+    return lambda: model.fit(dataset, epochs=1, shuffle=False, verbose=0, callbacks=[batches.drawing()])
 
 
 def bare_step(batches, policy):
@@ -72,7 +72,7 @@ def bare_step(batches, policy):
     return lambda: [step() for _ in range(len(batches))][-1].numpy()
 
 
-def feed(batches):
+def make_all(batches):
     """Returns a function that only makes the batches."""
     return lambda: [batches[step] for step in range(len(batches))]
 
@@ -96,7 +96,7 @@ def main():
         "fit, Keras normalisation, bfloat16": fit(batches, "mixed_bfloat16", keras_normalization=True),
         "fit, fused normalisation, float32": fit(batches, "float32"),
         "fit, Keras normalisation, float32": fit(batches, "float32", keras_normalization=True),
-        "making the batches alone": feed(batches),
+        "making the batches alone": make_all(batches),
     }
     for function in variants.values():  # Traces and warms up.
         function()

@@ -1,7 +1,7 @@
 """The batches that every loss is trained on: samplers, augmentation, and the feed of the training loop."""
 
+import keras
 import numpy as np
-import tensorflow as tf
 from sklearn.model_selection import train_test_split
 
 IMAGES = 240  # Of a batch, if nothing is said of it.
@@ -9,12 +9,12 @@ CLASSES = 10  # Of a batch; of more classes as many as it has room for,
 FEWEST_EACH = 4  # with so many images of each.
 
 
-class Batches:
+class Batches(keras.utils.PyDataset):
     """Batches of a split: the same in the same order for the same seed, whatever the loss.
 
     Args:
         split: The `Split` to draw from.
-        seed: Integer; every epoch draws anew from the seed and the number of the epoch.
+        seed: Integer; every epoch draws anew from the seed and the number of the epoch, which `go_to` sets.
         sampler: `"balanced"`: `classes_per_batch` classes, `per_class` images of each, so that a batch has pairs of
             every kind; a class with fewer repeats them. `"shuffle"`: every image once per epoch, in batches of
             `classes_per_batch * per_class`. Both drop what does not fill a batch.
@@ -27,6 +27,7 @@ class Batches:
     """
 
     def __init__(self, split, seed, sampler="balanced", augment=False, classes_per_batch=None, per_class=None):
+        super().__init__()
         if sampler not in SAMPLERS:
             raise ValueError(f"Unknown sampler: {sampler}. Valid: {', '.join(SAMPLERS)}")
         self.split, self.seed, self.sampler, self.augment = split, seed, sampler, augment
@@ -66,38 +67,28 @@ class Batches:
             self._indices = SAMPLERS[self.sampler](self.split.labels, rng, self.classes_per_batch, self.per_class)
         return self._indices
 
-    @property
-    def state(self):
-        """Which epoch's they are."""
-        return {"epoch": self.epoch}
+    def go_to(self, epoch):
+        """Has the batches of another epoch drawn."""
+        self.epoch, self._indices = epoch, None
 
-    @state.setter
-    def state(self, state):
-        self.epoch = int(state["epoch"])  # A pass over `pipeline` draws when it begins.
-
-    def next_epoch(self):
-        """Goes on to the batches of the next epoch."""
-        self.epoch, self._indices = self.epoch + 1, None
+    def drawing(self):
+        """Keras callback that has them drawn anew in every epoch, the first of which is epoch 1."""
+        # Not `on_epoch_begin` of a `PyDataset`: Keras calls that once more, to look at a batch.
+        return keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: self.go_to(epoch + 1))
 
 
-def pipeline(batches, redraw=True):
-    """The batches as a `tf.data.Dataset` that makes them ahead of their use.
-
-    With `redraw` each pass over the data set is the next epoch; without, all are the same.
-    """
-
-    def one_pass():
-        if redraw:
-            batches.next_epoch()
-        for step in range(len(batches)):
-            yield batches[step]
+def feed(batches):
+    """The batches as Keras takes them: as they are, or for TensorFlow as a `tf.data.Dataset` that makes them ahead."""
+    if keras.backend.backend() != "tensorflow":
+        return batches
+    import tensorflow as tf
 
     signature = tuple(tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in batches[0])
     options = tf.data.Options()
-    # The tuner sleeps in steps that double, and every pass waits at its end for it to wake:
-    # an epoch would take up to twice as long as its work.
+    # The tuner, which Keras would leave on, sleeps in steps that double, and every pass waits at its end for it to
+    # wake: an epoch would take up to twice as long as its work.
     options.autotune.enabled = False
-    dataset = tf.data.Dataset.from_generator(one_pass, output_signature=signature).prefetch(4)
+    dataset = tf.data.Dataset.from_generator(lambda: batches, output_signature=signature).prefetch(4)
     return dataset.apply(tf.data.experimental.assert_cardinality(len(batches))).with_options(options)
 
 

@@ -2,7 +2,7 @@
 
 import errno
 
-import tensorflow as tf
+from lab.backends import is_out_of_memory
 
 STATUS = 3  # Of the process.
 ROOM = "Make room there, or choose another place with --runs"
@@ -34,7 +34,7 @@ def as_fault(error, place):
 
     `place` is where something was written, if the error does not say.
     """
-    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+    if isinstance(error, MemoryError) or is_out_of_memory(error):
         return (
             "there is not enough memory. Close other programs, or ask for less: fewer images a batch with "
             f"--classes-per-batch, a smaller --model, --embedding-dim or --image-size. {KEPT}"

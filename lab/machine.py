@@ -8,9 +8,9 @@ import pathlib
 import platform
 import subprocess
 
-import tensorflow as tf
+from lab.backends import backend
 
-PACKAGES = ("tensorflow", "keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")
+PACKAGES = ("keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")  # Beside those of the backend.
 
 
 def environment():
@@ -24,7 +24,8 @@ def environment():
 
 def versions():
     """Dict of the versions of Python and of the packages."""
-    return {"python": platform.python_version()} | {package: _version(package) for package in PACKAGES}
+    packages = *backend().packages, *PACKAGES
+    return {"python": platform.python_version()} | {package: _version(package) for package in packages}
 
 
 @functools.cache
@@ -42,22 +43,20 @@ def processor():
 
 def device():
     """The processor, or the GPUs, that training runs on."""
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        return ", ".join(tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name) for gpu in gpus)
-    return f"{processor()}, {os.cpu_count()} cores"
+    names = [accelerator.name for accelerator in backend().accelerators()]
+    return ", ".join(names) or f"{processor()}, {os.cpu_count()} cores"
 
 
 def choose_precision(wanted):
     """The dtype policy to train under, and the reason in words; one that is wanted, not `"auto"`, is taken as it is."""
     if wanted != "auto":
         return wanted, "as asked"
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        capability = tf.config.experimental.get_device_details(gpus[0]).get("compute_capability", (0, 0))
-        if capability >= (8, 0):
+    if accelerators := backend().accelerators():
+        if accelerators[0].has_bfloat16:
             return "mixed_bfloat16", "this GPU computes bfloat16 fast"
         return "float32", "this GPU has no fast bfloat16"
+    if not backend().uses_bfloat16_of_processors:
+        return "float32", f"{backend().title} is fastest with it on a processor"
     flags = _cpu_info().get("flags", "").split()
     for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
         if flag in flags:

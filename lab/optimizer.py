@@ -1,7 +1,6 @@
 """The optimizer of every training."""
 
 import keras
-import tensorflow as tf
 
 
 class AdamW(keras.optimizers.AdamW):
@@ -12,7 +11,9 @@ class AdamW(keras.optimizers.AdamW):
     """
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        replicas = tf.distribute.get_replica_context()
+        from tensorflow import distribute  # On the other backends nothing calls this.
+
+        replicas = distribute.get_replica_context()
         if replicas is not None and replicas.num_replicas_in_sync > 1:
             return super()._all_reduce_sum_gradients(grads_and_vars)
         return list(grads_and_vars)

@@ -2,14 +2,14 @@
 
 import keras
 
+from lab.backends import backend
 from lab.backup import Backup
-from lab.batches import Batches, pipeline
+from lab.batches import Batches, feed
 from lab.optimizer import AdamW
 from lab.run import Training
 from models import start_averages
 
 WEIGHT_DECAY = 0.05
-STEPS_PER_CALL = 8  # Training steps between two returns to Python.
 WARM_UP = 0.05  # Share of all steps.
 
 
@@ -64,21 +64,21 @@ def train(model, split, health, callbacks=(), backup=None):
         start_averages(model.embedder, batches[0][0])
     model.compile(
         _optimizer(settings, len(batches)),
-        steps_per_execution=STEPS_PER_CALL,
-        jit_compile=False,  # XLA is slower on a CPU.
+        steps_per_execution=backend().steps_per_call,
+        jit_compile=backend().jit_compile,
     )
     best = BestEpoch(settings)
     backup = backup or Backup()
     watching = [health, best, *callbacks]
-    backup.follow(batches=batches, **{type(part).__name__: part for part in watching if hasattr(type(part), "state")})
+    backup.follow(**{type(part).__name__: part for part in watching if hasattr(type(part), "state")})
     model.fit(
-        pipeline(batches),
-        validation_data=pipeline(validation, redraw=False),
+        feed(batches),
+        validation_data=feed(validation),
         epochs=settings.epochs,
         initial_epoch=backup.epochs,
         shuffle=False,  # The sampler does.
         verbose=0,
-        callbacks=[*watching, backup],
+        callbacks=[batches.drawing(), *watching, backup],
     )
     seconds = backup.seconds
     if health.failure:

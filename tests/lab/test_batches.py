@@ -9,7 +9,7 @@ import pytest
 from support.numbered_images import counts_of, mixed_labels, numbers_of, split_of
 
 from data import Split
-from lab.batches import Batches, balanced_indices, pipeline, shifted, stratified_sample
+from lab.batches import Batches, balanced_indices, feed, shifted, stratified_sample
 from lab.settings import Settings
 
 SAMPLERS = ("balanced", "shuffle")
@@ -66,12 +66,12 @@ def test_a_sample_that_would_leave_too_few_over_is_everything():
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_the_same_seed_gives_the_same_batches_in_every_epoch(sampler, augment):
     one, other = (Batches(split_of(40, 30, 50), 3, sampler, augment, per_class=4) for _ in range(2))
-    for _ in range(3):
+    for epoch in range(3):
+        one.go_to(epoch)
+        other.go_to(epoch)
         for step in range(len(one)):
             np.testing.assert_array_equal(one[step][0], other[step][0])
             np.testing.assert_array_equal(one[step][1], other[step][1])
-        one.next_epoch()
-        other.next_epoch()
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -84,9 +84,9 @@ def test_every_seed_gives_other_batches(sampler):
 def test_every_epoch_has_other_batches(sampler):
     batches = Batches(split_of(40, 30, 50), 0, sampler, per_class=4)
     epochs = set()
-    for _ in range(3):
+    for epoch in range(3):
+        batches.go_to(epoch)
         epochs.add(np.stack(epoch_of(batches)).tobytes())
-        batches.next_epoch()
     assert len(epochs) == 3
 
 
@@ -100,14 +100,15 @@ def test_keras_draws_every_epoch_anew_and_asks_for_every_batch_of_it():
     batches = Recorded(split_of(20, 20, 20), 0, per_class=5)
     model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(), keras.layers.Dense(3)])
     model.compile(loss="sparse_categorical_crossentropy", jit_compile=False)
-    model.fit(pipeline(batches), epochs=3, shuffle=False, verbose=0)
+    model.fit(feed(batches), epochs=3, shuffle=False, verbose=0, callbacks=[batches.drawing()])
     trained = [(epoch, step) for epoch, step in asked if epoch > 0]  # Epoch 0 only shows the shapes.
     assert trained == [(epoch, step) for epoch in (1, 2, 3) for step in range(4)]
 
 
-def test_a_pipeline_that_does_not_redraw_gives_the_same_batches_every_time():
+def test_batches_that_nothing_draws_anew_are_the_same_every_time():
     batches = Batches(split_of(20, 20, 20), 0, per_class=5)
-    passes = [[labels.numpy() for _, labels in pipeline(batches, redraw=False)] for _ in range(2)]
+    data = feed(batches)
+    passes = [[np.asarray(labels) for _, labels in data] for _ in range(2)]
     np.testing.assert_array_equal(passes[0], passes[1])
     np.testing.assert_array_equal(passes[0], [batches[step][1] for step in range(len(batches))])
 
@@ -275,13 +276,13 @@ def test_a_balanced_batch_has_all_classes_if_there_are_few():
 def test_an_image_comes_back_only_after_all_others_of_its_class(counts, classes_per_batch):
     split = split_of(*counts)
     batches = Batches(split, 0, classes_per_batch=classes_per_batch, per_class=5)
-    for _ in range(3):
+    for epoch in range(3):
+        batches.go_to(epoch)
         drawn = np.concatenate(epoch_of(batches))
         for label, size in enumerate(counts):
             of_class = drawn[split.labels[drawn] == label]
             rounds = [list(of_class[start : start + size]) for start in range(0, len(of_class), size)]
             assert all(len(set(numbers)) == len(numbers) for numbers in rounds)
-        batches.next_epoch()
 
 
 def test_a_class_with_fewer_images_than_its_share_fills_its_place():
@@ -309,9 +310,9 @@ def test_shuffled_batches_have_every_image_at_most_once():
 def test_shuffled_batches_leave_out_other_images_in_every_epoch():
     batches = Batches(split_of(40, 30, 55), 0, "shuffle", per_class=4)
     left_out = set()
-    for _ in range(20):
+    for epoch in range(20):
+        batches.go_to(epoch)
         left_out.add(frozenset(range(125)) - frozenset(np.concatenate(epoch_of(batches))))
-        batches.next_epoch()
     assert len(left_out) == 20
 
 

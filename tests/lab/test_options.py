@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from support import small_network
 
 from data import Dataset, Split
@@ -368,9 +369,9 @@ def machine_with(monkeypatch):
     def make(flags="", capability=None):
         gpus = [] if capability is None else ["gpu"]
         monkeypatch.setattr(machine, "_cpu_info", lambda: {"flags": flags})
-        monkeypatch.setattr(machine.tf.config, "list_physical_devices", lambda _: gpus)
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: gpus)
         details = {"compute_capability": capability}
-        monkeypatch.setattr(machine.tf.config.experimental, "get_device_details", lambda _: details)
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: details)
 
     return make
 

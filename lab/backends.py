@@ -1,0 +1,88 @@
+"""What differs between the backends of Keras: speed, devices, and how they run out of memory."""
+
+import collections.abc
+import dataclasses
+import re
+import typing
+
+import keras
+
+STEPS_PER_CALL = 8  # Training steps between two returns to Python.
+OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|out of memory|can't allocate memory")  # As JAX and PyTorch say it.
+
+OLD = re.compile(r"[3-7]\.")  # Compute capability of a GPU without bfloat16. Those of AMD, and TPUs, have no number.
+
+
+class Accelerator(typing.NamedTuple):
+    """A device other than the processor: its name, and whether it computes bfloat16 fast."""
+
+    name: str
+    has_bfloat16: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Backend:
+    """A backend of Keras.
+
+    Args:
+        title: Its name.
+        packages: Those whose versions a result depends on.
+        accelerators: Function that gives the list of the `Accelerator`s that it trains on.
+        steps_per_call: Training steps between two returns to the callbacks.
+        jit_compile: Whether XLA compiles the steps.
+        uses_bfloat16_of_processors: Whether it is faster with bfloat16 on a processor that has it.
+    """
+
+    title: str
+    packages: tuple
+    accelerators: collections.abc.Callable
+    steps_per_call: int = STEPS_PER_CALL
+    jit_compile: bool = False
+    uses_bfloat16_of_processors: bool = False
+
+
+def backend():
+    """The `Backend` of this process."""
+    return BACKENDS[keras.backend.backend()]
+
+
+def is_out_of_memory(error):
+    """Whether a backend means by an error that there is too little memory."""
+    if isinstance(error, RuntimeError):
+        return OUT_OF_MEMORY.search(str(error)) is not None
+    return type(error).__name__ == "ResourceExhaustedError"  # TensorFlow's.
+
+
+def _of_tensorflow():
+    import tensorflow as tf
+
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [
+        Accelerator(found.get("device_name", "GPU"), found.get("compute_capability", (0, 0)) >= (8, 0))
+        for found in details
+    ]
+
+
+def _of_jax():
+    import jax
+
+    return [
+        Accelerator(device.device_kind, not OLD.match(getattr(device, "compute_capability", "")))
+        for device in jax.devices()
+        if device.platform != "cpu"
+    ]
+
+
+def _of_torch():
+    from torch import cuda
+
+    numbers = range(cuda.device_count())
+    return [Accelerator(cuda.get_device_name(n), cuda.get_device_capability(n) >= (8, 0)) for n in numbers]
+
+
+BACKENDS = {
+    # XLA is slower for TensorFlow on a CPU; JAX without it runs operation by operation.
+    "tensorflow": Backend("TensorFlow", ("tensorflow",), _of_tensorflow, uses_bfloat16_of_processors=True),
+    "jax": Backend("JAX", ("jax", "jaxlib"), _of_jax, jit_compile=True),
+    "torch": Backend("PyTorch", ("torch",), _of_torch, steps_per_call=1),  # Keras allows no more there.
+}
