@@ -124,8 +124,9 @@ def draw_maps(data, points, selection, settings, tsne=tsne):
     """
     chosen = {name: found[selection.indices[name]] for name, (_, found) in mapped_points(data, points).items()}
     # t-SNE holds no lock while it computes: two maps take little longer than one. Two at once do not restore the
-    # number of threads that matrix products have in this process, which it changes for itself.
-    with threadpool_limits(limits=None), concurrent.futures.ThreadPoolExecutor() as pool:
+    # number of threads that matrix products have in this process, which it changes for itself: beside PyTorch's threads
+    # several of them might wait for each other for ever.
+    with threadpool_limits({"blas": 1}), concurrent.futures.ThreadPoolExecutor() as pool:
         drawn = {
             name: pool.submit(_map, found, selection.layouts[name], settings, tsne) for name, found in chosen.items()
         }
