@@ -7,7 +7,7 @@ if __name__ == "__main__":
     open_closed_streams()
     show_every_character()
     make_parser().parse_args()  # Answers --help, --version and a wrong flag before what takes long.
-with hidden_start_up_noise("Loading TensorFlow ..."):
+with hidden_start_up_noise("Loading Keras ..."):
     from data import load_dataset
     from lab.baseline import keep_pixels, kept_pixels
     from lab.film import Film

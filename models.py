@@ -117,6 +117,8 @@ class MetricModel(keras.Model):
         if keras.backend.backend() == "tensorflow":
             with self.distribute_strategy.scope():
                 refuse_replicas("MetricModel.embed")  # Each replica would return the rows of the whole batch.
+        if keras.backend.backend() == "jax":
+            self.jax_state_sync()  # In the middle of an epoch the training loop has the weights.
         # Not `predict`: it sets up a tf.data pipeline, whose tuner makes every pass wait.
         size = max(1, min(MOST_IMAGES, MOST_VALUES // math.prod(images.shape[1:])))
         parts = range(0, max(1, len(images)), size)  # Of no images, embeddings of length 0.

@@ -25,7 +25,7 @@ class Backend:
     """A backend of Keras.
 
     Args:
-        title: Its name.
+        name, title: What Keras calls it, and what it calls itself.
         packages: Those whose versions a result depends on.
         accelerators: Function that gives the list of the `Accelerator`s that it trains on.
         steps_per_call: Training steps between two returns to the callbacks.
@@ -33,6 +33,7 @@ class Backend:
         uses_bfloat16_of_processors: Whether it is faster with bfloat16 on a processor that has it.
     """
 
+    name: str
     title: str
     packages: tuple
     accelerators: collections.abc.Callable
@@ -44,6 +45,30 @@ class Backend:
 def backend():
     """The `Backend` of this process."""
     return BACKENDS[keras.backend.backend()]
+
+
+class RandomNumbers:
+    """The random numbers that come from no variable of a model: PyTorch's own, from which Keras draws its dropout."""
+
+    @property
+    def state(self):
+        """Dict of arrays, of the processor and of each GPU; empty on other backends."""
+        if keras.backend.backend() != "torch":
+            return {}
+        import torch
+
+        states = [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+        return {str(number): state.numpy() for number, state in enumerate(states)}
+
+    @state.setter
+    def state(self, state):
+        if not state:
+            return
+        import torch
+
+        processor, *gpus = map(torch.from_numpy, state.values())
+        torch.set_rng_state(processor)
+        torch.cuda.set_rng_state_all(gpus)
 
 
 def is_out_of_memory(error):
@@ -80,9 +105,10 @@ def _of_torch():
     return [Accelerator(cuda.get_device_name(n), cuda.get_device_capability(n) >= (8, 0)) for n in numbers]
 
 
-BACKENDS = {
+_ALL = (
     # XLA is slower for TensorFlow on a CPU; JAX without it runs operation by operation.
-    "tensorflow": Backend("TensorFlow", ("tensorflow",), _of_tensorflow, uses_bfloat16_of_processors=True),
-    "jax": Backend("JAX", ("jax", "jaxlib"), _of_jax, jit_compile=True),
-    "torch": Backend("PyTorch", ("torch",), _of_torch, steps_per_call=1),  # Keras allows no more there.
-}
+    Backend("tensorflow", "TensorFlow", ("tensorflow",), _of_tensorflow, uses_bfloat16_of_processors=True),
+    Backend("jax", "JAX", ("jax", "jaxlib"), _of_jax, jit_compile=True),
+    Backend("torch", "PyTorch", ("torch",), _of_torch, steps_per_call=1),  # Keras takes no more there.
+)
+BACKENDS = {backend.name: backend for backend in _ALL}

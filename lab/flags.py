@@ -15,6 +15,7 @@ from lab.settings import Settings
 
 # The names of the registries, which need TensorFlow or NumPy.
 EPOCHS = {"mnist": 6, "fashion_mnist": 8, "digits": 15, "cifar10": 20, "cifar100": 20}
+BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}  # With what they call themselves.
 PROTOCOLS = ("closed", "open")
 MODELS = ("cnn", "lenet++", "resnet")
 EMBEDDING_INITS = ("glorot", "normal", "uniform")
@@ -45,6 +46,8 @@ class Parser(argparse.ArgumentParser):
             given = next((text for text in left if text.startswith("-")), left[0]).partition("=")[0]
             hint = did_you_mean(nearest(given, self._option_string_actions))
             self.error(f"unknown flag {given}.{hint}" if given.startswith("-") else f"{given} belongs to no flag")
+        if _backend() not in BACKENDS:
+            self.error(f"KERAS_BACKEND: {unknown('backend', _backend(), BACKENDS)}")
         return flags
 
     def answer(self, text):
@@ -58,7 +61,8 @@ class Parser(argparse.ArgumentParser):
 
 class _ShowVersions(argparse.Action):
     def __call__(self, parser, *_):
-        packages = ", ".join(f"{name} {_version(name.lower())}" for name in ("Keras", "TensorFlow"))
+        names = {"Keras": "keras", BACKENDS.get(_backend(), _backend()): _backend()}
+        packages = ", ".join(f"{title} {_version(name)}" for title, name in names.items())
         parser.answer(f"{parser.prog} {VERSION} (Python {platform.python_version()}, {packages})\n")
 
 
@@ -178,7 +182,7 @@ def _add_other_jobs(add):
         help="try values for the numbers a loss takes, judge them by validation images and print the best")  # fmt: skip
     add("--trials", type=_between(int, 2, 1000), metavar="N", help=f"trials of --tune, the defaults first ({TRIALS})")
     add("--list", action="store_true", help="list the losses with their arguments and defaults, and end")
-    add("--version", action=_ShowVersions, nargs=0, help="name the versions of this, Python, Keras and TensorFlow")
+    add("--version", action=_ShowVersions, nargs=0, help="name the versions of this, Python, Keras and its backend")
     add("-h", "--help", action="help", help="show this, and end")
 
 
@@ -241,6 +245,11 @@ def _folder(text):
     if not text:
         raise argparse.ArgumentTypeError("must name a folder. Received nothing")
     return pathlib.Path(text)
+
+
+def _backend():
+    """Name of the backend that Keras is told to load."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def _version(package):

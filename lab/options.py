@@ -8,7 +8,10 @@ import shlex
 import sys
 import textwrap
 
+import keras
+
 import models
+from lab.backends import BACKENDS
 from lab.changes import parse_changes, parse_sweep
 from lab.errors import InputError, unknown
 from lab.files import make_folder
@@ -114,6 +117,8 @@ def parse_options(arguments=None):
     if flags.list:
         parser.answer(list_losses())
     try:
+        if keras.backend.backend() not in BACKENDS:  # As Keras' own file may name one.
+            raise InputError(f"KERAS_BACKEND: {unknown('backend', keras.backend.backend(), BACKENDS)}")
         _check_network(flags)
         return _options(flags, shlex.join(["python", "main.py", *given]))
     except (InputError, OSError) as error:  # Of a path that is too long, say.
@@ -160,7 +165,7 @@ def _options(flags, command):
     same = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Settings) if hasattr(flags, f.name)}
     # That of a path shows in its content.
     size = "x".join(map(str, flags.image_size)) if flags.image_size and flags.dataset in SOURCES else None
-    same |= {"precision": precision, "image_size": size}
+    same |= {"precision": precision, "image_size": size, "backend": keras.backend.backend()}
     del same["dataset"], same["sweep"]
     runs_each = [
         {"seed": seed, "loss": loss, "sweep": next(iter(change), None)}

@@ -46,6 +46,7 @@ class Settings:
     freeze: bool = False
     classes_per_batch: int | None = None
     per_class: int | None = None
+    backend: str = "tensorflow"
 
     @classmethod
     def from_dict(cls, values):

@@ -1,4 +1,4 @@
-"""What has to be set before TensorFlow and scikit-learn are imported, and the noise of importing them."""
+"""What has to be set before Keras and scikit-learn are imported, and the noise of importing them."""
 
 import atexit
 import codecs
@@ -17,7 +17,7 @@ logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its o
 # Names of modules, of the packages in requirements.txt.
 REQUIRED = {name: name for name in ("tensorflow", "keras", "tensorboard", "numpy", "scipy", "matplotlib", "rich")}
 REQUIRED |= {"sklearn": "scikit-learn", "PIL": "pillow", "google": "protobuf", "google.protobuf": "protobuf"}
-REQUIRED |= {"threadpoolctl": "threadpoolctl", "joblib": "joblib"}
+REQUIRED |= {"threadpoolctl": "threadpoolctl", "joblib": "joblib", "jax": "jax", "torch": "torch"}
 # What a terminal or a file shows that lacks a character.
 PLAIN = {"–": "-", "─": "-", "━": "=", "·": "|", "±": "+-", "…": "..."}
 CLOSED = 141  # Status of a process whose output nobody reads any more, as shells have it.
@@ -109,5 +109,9 @@ def _program():
 
 
 def _without(package):
-    remedy = "Install the requirements: python -m pip install -r requirements.txt"
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    kind = "" if backend == "tensorflow" else f"-{backend}"
+    remedy = f"Install the requirements: python -m pip install -r requirements{kind}.txt"
+    if package == "tensorflow":
+        remedy += ". To use JAX or PyTorch, set KERAS_BACKEND to jax or torch"
     return f"{_program()}: {package} is not installed. {remedy}\n"

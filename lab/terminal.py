@@ -14,6 +14,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from lab.backends import backend
 from lab.machine import device
 from lab.protocols import PROTOCOLS
 
@@ -85,7 +86,7 @@ class Terminal:
             "protocol": protocol,
             "network": f"{first.model}, {first.embedding_dim}-dimensional embedding",
             "precision": f"{first.precision}: {precision_reason}",
-            "device": device(),
+            "device": f"{device()}; {backend().title}",
             "results": str(path),
         }
         if first.quick:

@@ -2,7 +2,7 @@
 
 import keras
 
-from lab.backends import backend
+from lab.backends import RandomNumbers, backend
 from lab.backup import Backup
 from lab.batches import Batches, feed
 from lab.optimizer import AdamW
@@ -70,7 +70,8 @@ def train(model, split, health, callbacks=(), backup=None):
     best = BestEpoch(settings)
     backup = backup or Backup()
     watching = [health, best, *callbacks]
-    backup.follow(**{type(part).__name__: part for part in watching if hasattr(type(part), "state")})
+    stateful = [RandomNumbers(), *(part for part in watching if hasattr(type(part), "state"))]
+    backup.follow(**{type(part).__name__: part for part in stateful})
     model.fit(
         feed(batches),
         validation_data=feed(validation),

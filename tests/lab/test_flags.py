@@ -11,7 +11,7 @@ import sys
 import pytest
 from support.pseudo_terminal import ROOT
 
-from lab import VERSION, batches, flags, protocols, sources
+from lab import VERSION, backends, batches, flags, protocols, sources
 from lab.flag_checks import loss_names
 from lab.flags import make_parser
 from lab.settings import Settings
@@ -35,6 +35,7 @@ def test_the_names_are_those_of_the_registries():
     assert tuple(EMBEDDING_INITS) == flags.EMBEDDING_INITS
     assert tuple(batches.SAMPLERS) == flags.SAMPLERS
     assert loss_names() == tuple(LOSSES)
+    assert {name: backend.title for name, backend in backends.BACKENDS.items()} == flags.BACKENDS
 
 
 def test_what_is_not_given_is_as_the_settings_have_it():
@@ -62,6 +63,17 @@ def test_the_version_is_said_with_those_of_what_it_stands_on(capsys):
     line = f"main.py {VERSION} (Python {platform.python_version()}, Keras {keras}, TensorFlow {tensorflow})\n"
     assert ended(["--version"], capsys) == (0, (line, ""))
     assert re.fullmatch(r"\d+\.\d+\.\d+", VERSION)
+
+
+def test_the_version_of_the_backend_is_that_of_the_one_in_use(capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    assert ended(["--version"], capsys)[1].out.endswith(f", JAX {importlib.metadata.version('jax')})\n")
+
+
+def test_a_backend_that_does_not_train_is_refused_before_it_is_loaded(capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "numpy")
+    told = "main.py: KERAS_BACKEND: unknown backend numpy. Valid: tensorflow, jax, torch\n"
+    assert ended([], capsys)[1].err.startswith(told)
 
 
 def test_a_package_that_is_not_there_has_no_version(capsys, monkeypatch):

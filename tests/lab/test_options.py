@@ -42,6 +42,7 @@ def test_every_flag_reaches_the_settings():
     )
     (settings,) = settings_of(*flags.split())
     assert dataclasses.asdict(settings) == {
+        "backend": "tensorflow",
         "dataset": "digits",
         "loss": "center",
         "seed": 0,

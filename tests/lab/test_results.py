@@ -116,6 +116,12 @@ def test_runs_of_other_settings_are_left_out_with_the_difference(folder):
     }
 
 
+def test_runs_of_another_backend_are_left_out(folder):
+    write_run(folder)
+    center = write_run(folder, "center", backend="jax")
+    assert gather(folder, SETTINGS).left_out == {"other settings: backend jax instead of tensorflow": [center]}
+
+
 def test_without_settings_those_of_most_runs_are_taken(folder):
     write_run(folder, epochs=3)
     write_run(folder, "center")

@@ -13,7 +13,7 @@ from support.pseudo_terminal import ROOT, in_terminal
 
 from lab.startup import REQUIRED, show_every_character
 
-LINE, ERASED = "Loading TensorFlow ...", "\r\x1b[K"
+LINE, ERASED = "Loading Keras ...", "\r\x1b[K"
 
 
 def block(*lines):
@@ -44,8 +44,18 @@ def test_a_requirement_that_is_not_installed_is_said_in_a_line_with_the_remedy(m
     process = piped(block("os.write(2, b'noise')", f"sys.modules[{module!r}] = None", f"import {module}"))
     package = {"google.protobuf": "protobuf", "PIL": "pillow"}.get(module, module)
     remedy = "Install the requirements: python -m pip install -r requirements.txt"
+    if module == "tensorflow":
+        remedy += ". To use JAX or PyTorch, set KERAS_BACKEND to jax or torch"
     assert process.stderr == f"-c: {package} is not installed. {remedy}\n"
     assert (process.stdout, process.returncode) == ("", 2)
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_the_requirements_are_those_of_the_backend_in_use(backend, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    process = piped(block(f"sys.modules[{backend!r}] = None", f"import {backend}"))
+    remedy = f"Install the requirements: python -m pip install -r requirements-{backend}.txt"
+    assert process.stderr == f"-c: {backend} is not installed. {remedy}\n"
 
 
 def test_no_place_for_temporary_files_is_said_in_a_line_with_the_remedy():
@@ -120,8 +130,10 @@ def test_ctrl_c_while_loading_is_status_130_without_a_traceback():
 
 
 def test_the_packages_are_those_of_the_requirements():
-    lines = (pathlib.Path(ROOT) / "requirements.txt").read_text(encoding="utf-8").split()
-    assert {*REQUIRED.values()} == {re.match(r"[\w-]+", line)[0] for line in lines}
+    files = ("requirements.txt", "requirements-jax.txt", "requirements-torch.txt")
+    lines = [(pathlib.Path(ROOT) / file).read_text(encoding="utf-8").split() for file in files]
+    assert {*REQUIRED.values()} == {re.match(r"[\w-]+", line)[0] for found in lines for line in found}
+    assert lines[0][1:] == lines[1][1:] == lines[2][1:]  # The first line is the backend's.
 
 
 @pytest.mark.slow
