@@ -130,11 +130,10 @@ def weights(path):
 def events(path):
     """Dict from a tag to the steps and values in the events of a folder; not of texts, which have times in them."""
     found = EventAccumulator(str(path), {"tensors": 0}).Reload()
-    texts = {*found.PluginTagToContent("text")}
     return {
         tag: [(event.step, tf.make_ndarray(event.tensor_proto).tolist()) for event in found.Tensors(tag)]
         for tag in found.Tags()["tensors"]
-        if tag not in texts
+        if found.SummaryMetadata(tag).plugin_data.plugin_name != "text"
     }
 
 
