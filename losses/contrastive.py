@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from .arguments import flag, number
+from .labels import class_ids
 from .layer import LossLayer
 from .numerics import l2_normalize, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -62,6 +63,7 @@ class ContrastiveLoss(LossLayer):
 
     def active_fraction(self, labels, embeddings):
         """Share of the negative pairs that are nearer than the margin."""
+        labels = class_ids(labels, embeddings)
         squared, _, negatives = self._pairs(labels, embeddings)
         return mean_over(ops.cast(safe_sqrt(squared) < self.margin, squared.dtype), negatives)
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from .arguments import flag, number, one_of, positive, whole_number
 from .centers import damped_mean
+from .labels import class_ids
 from .layer import LossLayer
 from .numerics import l2_normalize, lengths, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -122,6 +123,7 @@ class ExponentialTripletLoss(LossLayer):
 
     def active_fraction(self, labels, embeddings):
         """Share of the anchors whose farthest positive is too far or nearest negative too near."""
+        labels = class_ids(labels, embeddings)
         (too_far, with_positive), (too_near, with_negative) = self._violations(labels, embeddings)
         violated = ops.logical_or(
             ops.logical_and(too_far > 0, with_positive), ops.logical_and(too_near > 0, with_negative)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from .arguments import number
+from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
@@ -50,6 +51,7 @@ class LiftedStructureLoss(LossLayer):
 
     def active_fraction(self, labels, embeddings):
         """Share of the positive pairs with a loss above 0."""
+        labels = class_ids(labels, embeddings)
         bounds, positives = self._bounds(labels, embeddings)
         return mean_over(ops.cast(bounds > 0, bounds.dtype), positives)
 

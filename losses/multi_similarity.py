@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from .arguments import number, positive
+from .labels import class_ids
 from .layer import LossLayer
 from .numerics import log_sum_exp, masked_max, masked_min, mean_over
 from .pairwise import anchors_with_both, pair_cosines, pair_masks
@@ -66,6 +67,7 @@ class MultiSimilarityLoss(LossLayer):
 
     def active_fraction(self, labels, embeddings):
         """Share of the pairs that the mining keeps."""
+        labels = class_ids(labels, embeddings)
         cosines, kept_positives, kept_negatives, pairs, valid = self._mined(labels, embeddings)
         kept = ops.logical_or(kept_positives, kept_negatives)
         return mean_over(ops.cast(kept, cosines.dtype), ops.logical_and(pairs, valid[:, None]))

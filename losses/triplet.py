@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from .arguments import flag, number, one_of
+from .labels import class_ids
 from .layer import LossLayer
 from .numerics import l2_normalize, masked_max, masked_min, mean_over, safe_sqrt
 from .pairwise import anchors_with_both, pair_masks, squared_distances
@@ -101,6 +102,7 @@ class TripletLoss(LossLayer):
 
     def active_fraction(self, labels, embeddings):
         """Share of the mined triplets that violate the margin; with a soft margin, a margin of 0."""
+        labels = class_ids(labels, embeddings)
         distances, positives, negatives = self._pairs(labels, embeddings)
         if self.mining == "batch_all":
             return self._batch_all(distances, positives, negatives)[1]

@@ -5,7 +5,7 @@ from keras import ops
 
 from .arguments import number, sizes
 from .centers import damped_mean
-from .labels import own_mask
+from .labels import class_ids, own_mask
 from .layer import LossLayer
 from .numerics import BIG
 
@@ -79,6 +79,7 @@ class TripletCenterLoss(LossLayer):
 
     def active_fraction(self, labels, embeddings):
         """Share of the samples that violate the margin."""
+        labels = class_ids(labels, embeddings)
         *_, violations = self._compare(labels, embeddings)
         return ops.mean(ops.cast(violations > 0, violations.dtype))
 

@@ -119,3 +119,13 @@ def test_embeddings_are_cast_to_the_precision_of_the_loss(loss, dtype):
     value = loss.active_fraction(labels, embeddings.astype(dtype))
     assert keras.backend.standardize_dtype(value.dtype) == "float32"
     assert float(value) == fraction(loss, labels, embeddings.astype("float32"))
+
+
+@pytest.mark.parametrize("loss", [*STATELESS, TripletCenterLoss(4, 3)], ids=lambda loss: type(loss).__name__)
+def test_labels_are_looked_at_as_in_a_call_of_the_loss(loss):
+    labels, embeddings = np.arange(12) % 4, np.random.default_rng(1).normal(size=(12, 3)).astype("float32")
+    value = fraction(loss, labels, embeddings)
+    assert fraction(loss, labels[:, None], embeddings) == fraction(loss, labels.astype("float32"), embeddings) == value
+    for wrong in (np.eye(4)[labels], embeddings), (embeddings, labels), (labels[:6], embeddings):
+        with pytest.raises(ValueError, match="Received: labels of shape"):
+            fraction(loss, *wrong)
