@@ -248,8 +248,8 @@ def _folder(text):
 
 
 def _backend():
-    """Name of the backend that Keras is told to load."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+    """Name of the backend that Keras is told to load; an empty one tells it nothing."""
+    return os.environ.get("KERAS_BACKEND") or "tensorflow"
 
 
 def _version(package):

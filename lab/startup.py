@@ -109,7 +109,7 @@ def _program():
 
 
 def _without(package):
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    backend = os.environ.get("KERAS_BACKEND") or "tensorflow"
     kind = "" if backend == "tensorflow" else f"-{backend}"
     remedy = f"Install the requirements: python -m pip install -r requirements{kind}.txt"
     if package == "tensorflow":

@@ -70,6 +70,12 @@ def test_the_version_of_the_backend_is_that_of_the_one_in_use(capsys, monkeypatc
     assert ended(["--version"], capsys)[1].out.endswith(f", JAX {importlib.metadata.version('jax')})\n")
 
 
+def test_an_empty_backend_is_none_as_for_keras(capsys, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "")
+    assert ", TensorFlow " in ended(["--version"], capsys)[1].out
+    assert make_parser().parse_args([]).losses
+
+
 def test_a_backend_that_does_not_train_is_refused_before_it_is_loaded(capsys, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "numpy")
     told = "main.py: KERAS_BACKEND: unknown backend numpy. Valid: tensorflow, jax, torch\n"
