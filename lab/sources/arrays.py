@@ -44,7 +44,7 @@ def read_npz(file):
     except InputError:
         raise
     except ValueError as error:
-        raise InputError(f"{file} is no whole .npz file ({error}). Write it again with numpy.savez") from None
+        raise InputError(f"{file} cannot be used: {error}. Write it again with numpy.savez") from None
     except OSError as error:
         raise InputError(f"cannot read {file} ({error.strerror})") from None
 
