@@ -68,7 +68,7 @@ class RandomNumbers:
 
         processor, *gpus = map(torch.from_numpy, state.values())
         torch.set_rng_state(processor)
-        torch.cuda.set_rng_state_all(gpus)
+        torch.cuda.set_rng_state_all(gpus[: torch.cuda.device_count()])  # Another machine may have fewer.
 
 
 def is_out_of_memory(error):

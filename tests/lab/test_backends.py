@@ -3,10 +3,12 @@
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 from support.pseudo_terminal import ROOT
 
-from lab.backends import BACKENDS, is_out_of_memory
+from lab.backends import BACKENDS, RandomNumbers, is_out_of_memory
 
 TOO_MUCH = {
     "tensorflow": "import tensorflow; tensorflow.zeros([1 << 50])",
@@ -40,3 +42,18 @@ def test_other_errors_are_not_taken_for_too_little_memory():
 @pytest.mark.parametrize("name", BACKENDS)
 def test_every_backend_says_on_what_it_trains(name):
     assert isinstance(BACKENDS[name].accelerators(), list)
+
+
+@pytest.mark.slow
+def test_random_numbers_go_on_where_there_are_fewer_gpus(monkeypatch):
+    import torch
+
+    given = []
+    monkeypatch.setattr(keras.backend, "backend", lambda: "torch")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_rng_state_all", given.extend)
+    state = RandomNumbers().state | {"1": np.uint8([1]), "2": np.uint8([2])}
+    drawn = torch.rand(3)
+    RandomNumbers().state = state
+    assert torch.equal(torch.rand(3), drawn)
+    assert [gpu.tolist() for gpu in given] == [[1]]
