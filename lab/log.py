@@ -45,7 +45,7 @@ class History(keras.callbacks.CSVLogger):
 class Log:
     """Tells of everything, keeps the times, and knows how the command ends.
 
-    As a context it ends bad input, what the system refuses, Ctrl-C and SIGTERM with a message; whatever else is raised
+    As a context it ends bad input, what the system refuses, Ctrl-C and `ENDING` with a message; whatever else is raised
     passes. `command` is the command line, for the record.
     """
 
@@ -133,7 +133,7 @@ class Log:
 
     @contextlib.contextmanager
     def following(self, estimate, interrupted):
-        """Shows the progress, with the time left by an `Estimate`; Ctrl-C and SIGTERM end the block alone."""
+        """Shows the progress, with the time left by an `Estimate`; Ctrl-C and `ENDING` end the block alone."""
         with LiveProgress(self.terminal.console, estimate) as self.progress:
             try:
                 yield
@@ -180,7 +180,7 @@ class Log:
         history = History(folder.path / "history.csv")
         heed = keras.callbacks.LambdaCallback(
             on_train_batch_end=lambda batch, logs: self.heed(),
-            on_epoch_end=lambda epoch, logs: self._see_to_claim(),  # SIGTERM waits until the epoch is kept.
+            on_epoch_end=lambda epoch, logs: self._see_to_claim(),  # A signal waits until the epoch is kept.
             on_train_end=lambda logs: self.heed(),
         )
         return [heed, history, *self.dashboard.callbacks(folder, health), self.progress]
