@@ -101,8 +101,8 @@ class Claim:
             touched = self.file.stat().st_mtime
         except FileNotFoundError:
             return False
-        started = _started(found.get("process", 0))
-        if found.get("place") == self.own["place"] and started not in (UNKNOWN, found.get("started")):
+        is_here = found.get("place") == self.own["place"] and isinstance(found.get("process"), int)
+        if is_here and _started(found["process"]) not in (UNKNOWN, found.get("started")):
             return False
         with tempfile.TemporaryFile(dir=self.file.parent) as now:  # By the clock of the file system, not of this host.
             return os.fstat(now.fileno()).st_mtime - touched < SILENCE

@@ -103,6 +103,14 @@ def test_of_a_silent_process_it_is_taken_over_and_of_another_host_it_is_respecte
     assert claim.take()
 
 
+@pytest.mark.parametrize("process", [None, [1], 1e99, "\0"])
+def test_of_what_is_the_number_of_no_process_its_silence_tells(tmp_path, process):
+    write(tmp_path, process=process)
+    assert not Claim(tmp_path).take()
+    write(tmp_path, process=process, silent=SILENCE + 10)
+    assert Claim(tmp_path).take()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_what_cannot_be_read_is_about_to_be_written_or_left_of_a_dead_process(tmp_path, text):
     (tmp_path / CLAIM).write_text(text, encoding="utf-8")
