@@ -1,5 +1,6 @@
 """Some rows of an array that stays on disk until they are asked for."""
 
+import contextlib
 import dataclasses
 import mmap
 
@@ -39,7 +40,8 @@ class Rows:
         """Those of the rows that a number, a slice or an array of numbers or booleans names, as an array in memory."""
         numbers = self.numbers[index]
         if isinstance(self.array, np.memmap) and hasattr(mmap, "MADV_WILLNEED"):
-            _announce(self.array, np.unique(numbers))
+            with contextlib.suppress(OSError):  # A system that takes no advice reads them in its own way.
+                _announce(self.array, np.unique(numbers))
         return np.asarray(self.array[numbers])
 
     def __array__(self, dtype=None, copy=None):

@@ -51,6 +51,15 @@ def test_some_of_them_stay_on_disk(rows):
     np.testing.assert_array_equal(some[:], array[[4, 2]])
 
 
+@pytest.mark.skipif(not hasattr(mmap, "MADV_RANDOM"), reason="takes no advice at all")
+def test_a_system_that_refuses_advice_gives_the_same(rows, monkeypatch):
+    on_disk, array = rows
+    monkeypatch.setattr(mmap, "MADV_RANDOM", 9999)
+    with pytest.raises(OSError, match="Invalid argument"):
+        on_disk.array._mmap.madvise(mmap.MADV_RANDOM)
+    np.testing.assert_array_equal(on_disk[:], array)
+
+
 def pages_in_memory(array):
     """How many pages of a mapped array the system holds."""
     found = np.empty(-(-array.nbytes // mmap.PAGESIZE), np.uint8)
