@@ -126,6 +126,12 @@ def test_the_clock_of_this_host_does_not_matter(tmp_path, monkeypatch):
         assert not Claim(tmp_path).take()
 
 
+@pytest.mark.parametrize("ahead", [SILENCE - 10, SILENCE + 10, 3 * 60 * 60])
+def test_a_time_far_in_the_future_is_no_sign_of_life(tmp_path, ahead):
+    write(tmp_path, place="another host", silent=-ahead)
+    assert Claim(tmp_path).take() == (ahead > SILENCE)
+
+
 def test_it_is_alive_as_long_as_it_is_held(tmp_path, monkeypatch):
     monkeypatch.setattr(claims, "BEAT", 0.01)
     claim = Claim(tmp_path)
