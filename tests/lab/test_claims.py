@@ -119,6 +119,14 @@ def test_what_cannot_be_read_is_about_to_be_written_or_left_of_a_dead_process(tm
     assert Claim(tmp_path).take()
 
 
+@pytest.mark.parametrize("process", ["x", None, {}, 1e99])
+def test_a_process_that_is_no_number_is_judged_by_its_silence(tmp_path, process):
+    write(tmp_path, process=process)
+    assert not Claim(tmp_path).take()
+    write(tmp_path, process=process, silent=SILENCE + 10)
+    assert Claim(tmp_path).take()
+
+
 def test_the_clock_of_this_host_does_not_matter(tmp_path, monkeypatch):
     write(tmp_path, place="another host")
     for now in (0, time.time() + 1000):
