@@ -80,6 +80,16 @@ class Claim:
         """Whether nobody who is alive has it."""
         return not self._is_held(read_json(self.file))
 
+    def is_alive(self):
+        """Whether whoever has it is alive: of a process that cannot be seen from here, waits for its next sign of life.
+
+        Else the command that is started again in another container would leave the work to the one that died there.
+        """
+        first = self._touched()
+        while (is_held := not self.is_free()) and not self._is_seen(read_json(self.file)) and self._touched() == first:
+            time.sleep(POLL)
+        return is_held
+
     def _make(self):
         """Makes the file, unless there is one; whether it did."""
         with naming(self.file):
@@ -97,16 +107,24 @@ class Claim:
 
     def _is_held(self, found):
         """Whether the claim whose file says what was found is of a process that is alive."""
-        try:
-            touched = self.file.stat().st_mtime
-        except FileNotFoundError:
-            return False
-        is_here = found.get("place") == self.own["place"] and isinstance(found.get("process"), int)
-        if is_here and _started(found["process"]) not in (UNKNOWN, found.get("started")):
+        touched = self._touched()
+        if touched is None or (self._is_seen(found) and _started(found["process"]) != found.get("started")):
             return False
         with tempfile.TemporaryFile(dir=self.file.parent) as now:  # By the clock of the file system, not of this host.
             silent = os.fstat(now.fileno()).st_mtime - touched
         return abs(silent) < SILENCE  # A time to come is no sign of life: a clock was set back, or a copy was made.
+
+    def _is_seen(self, found):
+        """Whether the system here knows the process whose claim says what was found, or that it is no more."""
+        is_here = found.get("place") == self.own["place"] and isinstance(found.get("process"), int)
+        return is_here and _started(found["process"]) != UNKNOWN
+
+    def _touched(self):
+        """When the last sign of life was given; None without a file."""
+        try:
+            return self.file.stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     def _beat(self):
         while not self.is_over.wait(BEAT):

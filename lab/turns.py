@@ -18,7 +18,8 @@ def turns(titles, is_done, log, needed=frozenset()):
         needed: Set of those of the folders that the following ones need: they are waited for.
     """
     told, left, before = set(), list(titles), None
-    while left != before:  # Until nothing was free.
+    # Until nothing was free, nor is left by a process that died elsewhere.
+    while left != before or not all(Claim(folder.path).is_alive() for folder in left):
         before, left = left, []
         for number, folder in enumerate(before):
             while not is_done(folder):

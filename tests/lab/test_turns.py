@@ -1,9 +1,13 @@
 """What is given to one of several commands: what nobody has done, nor is at."""
 
+import json
+import os
+import time
 import types
 
 import pytest
 
+from lab import claims
 from lab import turns as module
 from lab.claims import CLAIM, Claim, Lost
 from lab.estimate import Estimate
@@ -82,6 +86,25 @@ def test_what_another_command_died_at_is_given_at_the_end(work):
     work.turns(do=lambda name: other.release())
     assert work.given == ["b", "c", "a"]
     assert (len(work.said), work.left) == (1, [])
+
+
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_what_is_claimed_in_another_place_is_left_only_after_a_sign_of_life(work, monkeypatch, is_alive):
+    file = work.claim("b").file
+    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"place": "elsewhere"}), encoding="utf-8")
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        if len(waited) == 3 and is_alive:
+            os.utime(file, (time.time() + 1,) * 2)
+        elif len(waited) == 3:
+            monkeypatch.setattr(claims, "SILENCE", -1)
+
+    monkeypatch.setattr(claims.time, "sleep", sleep)
+    work.turns()
+    assert (work.given, work.left) == ((["a", "c"], ["run b"]) if is_alive else (["a", "c", "b"], []))
+    assert len(waited) == 3
 
 
 def test_what_the_others_need_is_waited_for(work, monkeypatch):
