@@ -64,7 +64,12 @@ class Study:
     def selection(self, split):
         """Which images every run of a split shows, by its raw pixels, which are there."""
         if split not in self.selections:
-            self.selections[split] = self.pixels(split).selection()
+            if not (pixels := self.pixels(split)):
+                path = self.baseline(split)[1].path
+                raise InputError(
+                    f"{path} has just been emptied by another command. Give this one again when that is done"
+                )
+            self.selections[split] = pixels.selection()
         return self.selections[split]
 
     def pending(self, split):

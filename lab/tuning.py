@@ -101,8 +101,9 @@ def tune(options, data, log):
             with log.holding(claim):
                 metrics = run_trial(trials[folder], data, folder, log)
                 log.progress.finish(f"{folder.path.name}: {_outcome(metrics)}")
-    if not (log.status or log.left):
-        _report([folder.metrics() for folder in trials], options.trials, path, log)
+    tried = [folder.metrics() for folder in trials]
+    if not (log.status or log.left) and all(tried):  # Another command may have emptied one meanwhile.
+        _report(tried, options.trials, path, log)
 
 
 def run_trial(settings, data, folder, log):

@@ -343,3 +343,10 @@ def test_a_baseline_that_gets_lost_is_known_to_those_who_have_seen_it(planned, f
     (folder / "raw_pixels" / "metrics.json").unlink()
     assert study.pixels(None) is None
     assert study.selection(None) is before
+
+
+def test_a_baseline_that_another_command_replaces_just_then_is_said(planned, folder):
+    study = planned()
+    (folder / "raw_pixels" / "metrics.json").unlink()
+    with pytest.raises(InputError, match="raw_pixels has just been emptied by another command"):
+        study.selection(None)
