@@ -30,6 +30,16 @@ from visualize import CAPTIONS, Picture
 SETTINGS = small_settings()
 
 
+@pytest.fixture(autouse=True)
+def heeded_signals():
+    """Signals as in a terminal: whoever runs the tests, as in the background, may ignore them."""
+    handlers = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @pytest.fixture
 def log():
     return Log("python main.py", tensorboard=False)
