@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from support.room import room_for
 from support.runs import make_run
+from support.same_results import differences
 from support.small_network import few_digits, small_model, small_settings
 
 from lab.dashboard.epochs import EpochCurves
@@ -13,6 +14,11 @@ from lab.dashboard.events import replace_events, scalars
 from lab.faults import as_fault
 from lab.files import save_arrays, save_bytes, save_json, save_table
 from lab.run_folder import RunFolder
+from main import main
+
+FLAGS = ("--dataset", "digits", "--losses", "softmax", "center", "--epochs", "2", "--embedding-dim", "2")
+SIZES = (0, 200, 500, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 15_000, 20_000, 25_000, 30_000)  # Bytes,
+SIZES += (40_000, 60_000, 80_000, 100_000)  # less than the largest file has.
 
 
 def save_model(path):
@@ -73,3 +79,22 @@ def test_a_run_without_room_does_not_count_and_with_room_it_does(tmp_path, size)
     folder.start(run.settings, "command")
     folder.save(run)
     assert folder.is_done(run.settings, overwrite=False)
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("small_network", "few_points")
+def test_with_ever_more_room_the_same_command_gets_further_and_ends_with_the_same_results(tmp_path, capsys):
+    command, ended = [*FLAGS, "--runs", str(tmp_path / "runs")], {}
+    for size in SIZES:
+        with room_for(size):
+            assert main(command) == 3
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1
+        assert ": File too large. Make room there" in told
+        found = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").rglob("*/metrics.json")}
+        assert ended.items() <= found.items()
+        ended = found
+        assert not list((tmp_path / "runs").rglob(".*"))
+    assert main(command) == 0
+    assert main([*FLAGS, "--runs", str(tmp_path / "undisturbed")]) == 0
+    assert list(differences(tmp_path / "undisturbed", tmp_path / "runs")) == []
