@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 import textwrap
 import warnings
 
@@ -15,6 +16,7 @@ from lab.colored import TOLD_APART
 from .fonts import use_fonts
 
 DPI = 160
+NO_BREAK = "\N{NO-BREAK SPACE}"
 INK, MUTED = "#222222", "#666666"
 SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
 MARK = "#d7191c"  # What a reader should see first.
@@ -119,11 +121,16 @@ def grid_shape(cells):
 
 
 def balanced(title, width):
-    """A title on as few lines of at most so many letters as it takes, all about as long: no word is left alone."""
+    """A title on as few lines of at most so many letters as it takes, all about as long: no word is left alone.
+
+    A number stays with the word before it, as in "seed 0".
+    """
+    title = re.sub(r" (?=\d)", NO_BREAK, title)
     lines = len(textwrap.wrap(title, width))
-    longest = max(map(len, title.split()), default=1)
+    longest = max(1, *map(len, title.split(" ")))
     narrower = range(min(longest, width), width)
-    return textwrap.fill(title, next((w for w in narrower if len(textwrap.wrap(title, w)) == lines), width))
+    filled = textwrap.fill(title, next((w for w in narrower if len(textwrap.wrap(title, w)) == lines), width))
+    return filled.replace(NO_BREAK, " ")
 
 
 def wrapped(name, width):

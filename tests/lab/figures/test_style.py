@@ -137,6 +137,11 @@ def test_a_grid_is_about_square_with_few_empty_cells(cells, shape):
             50,
             "center on digits, seed 0:\nthe 24 worst of 300 mistakes",
         ),
+        (
+            "triplet_center on digits, seed 0, test images: MAP@R 0.5520",
+            50,
+            "triplet_center on digits, seed 0,\ntest images: MAP@R 0.5520",
+        ),
         ("of extraordinarily_long words two", 24, "of extraordinarily_long\nwords two"),
         ("a_word_wider_than_a_line", 10, "a_word_wid\ner_than_a_\nline"),
         ("", 20, ""),
