@@ -202,5 +202,5 @@ def read_json(path):
         return {}
     if not isinstance(content, dict):
         return {}
-    digest = content.pop(DIGEST_NAME, None)
-    return content if digest in (None, _digest(content)) else {}
+    is_damaged = DIGEST_NAME in content and content.pop(DIGEST_NAME) != _digest(content)
+    return {} if is_damaged else content

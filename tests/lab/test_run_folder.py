@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import errno
 import importlib
+import json
 import os
 import platform
 import re
@@ -23,7 +24,7 @@ from lab.backup import BACKUP
 from lab.claims import CLAIM, Claim
 from lab.errors import InputError
 from lab.figures.style import as_png
-from lab.files import is_leftover, read_json, save_arrays, save_bytes, save_json, save_table, whole_file
+from lab.files import DIGEST_NAME, is_leftover, read_json, save_arrays, save_bytes, save_json, save_table, whole_file
 from lab.machine import environment
 from lab.run import StoredArrays
 from lab.run_folder import ConflictError, RunFolder, clean
@@ -91,6 +92,15 @@ def test_a_block_that_raises_before_it_writes_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="early"), whole_file(tmp_path / "file.txt"):
         raise ValueError("early")
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("digest", [None, "", 0, "0123456789abcdef"])
+def test_json_whose_digest_is_another_is_damaged_and_without_one_is_taken(tmp_path, digest):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps({"a": 1, DIGEST_NAME: digest}), encoding="utf-8")
+    assert read_json(path) == {}
+    path.write_text(json.dumps({"a": 1}), encoding="utf-8")
+    assert read_json(path) == {"a": 1}
 
 
 def test_json_round_trip(tmp_path):
