@@ -87,8 +87,10 @@ def test_what_has_been_compiled_warns_of_a_change(case, mode):
         change(model, 0.1)  # No change.
         assert not caught
         change(model, 0.2)
-    # PyTorch compiles anew by itself.
-    expected = mode != "eager" and keras.backend.backend() != "torch"
+    backend = keras.backend.backend()
+    # PyTorch compiles anew by itself; JAX without XLA compiles nothing, but Keras has once traced a loss in `compile`.
+    follows = backend == "torch" or (backend == "jax" and mode == "compiled" and case != "compile")
+    expected = mode != "eager" and not follows
     found = [(pathlib.Path(w.filename).name, "make_train_function(force=True)" in str(w.message)) for w in caught]
     assert found == [("test_schedules.py", True)] * expected
 
