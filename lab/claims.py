@@ -94,13 +94,11 @@ class Claim:
         """Makes the file, unless there is one; whether it did."""
         with naming(self.file):
             try:
-                file = open(self.file, "x", encoding="utf-8")  # noqa: SIM115 (closed below)
+                with open(self.file, "x", encoding="utf-8") as file:
+                    json.dump(self.own, file)
             except FileExistsError:
                 return False
-            try:
-                with file:
-                    json.dump(self.own, file)
-            except OSError:
+            except OSError:  # Half a claim would be nobody's.
                 self.file.unlink(missing_ok=True)
                 raise
         return True
