@@ -3,19 +3,18 @@
 import contextlib
 import json
 import os
-import pathlib
 import socket
 import tempfile
 import threading
 import time
 import uuid
 
-from lab.files import is_alive, make_folder, naming, read_json
+from lab.files import make_folder, naming, read_json
+from lab.processes import place, see
 
 CLAIM = ".claim"
 BEAT = 10  # Seconds between two signs of life.
 SILENCE = 60  # Seconds without any, after which whoever has a claim is taken for dead.
-UNKNOWN = ""  # When a process was started, of another system than Linux.
 POLL = 0.5  # Seconds between two looks at what is waited for.
 
 
@@ -31,7 +30,7 @@ class Claim:
 
     def __init__(self, folder, name=CLAIM):
         self.file = folder / name
-        process = {"process": os.getpid(), "started": _started(os.getpid()), "place": _place()}
+        process = {"process": os.getpid(), "started": see(os.getpid()).started, "place": place()}
         self.own = {"host": socket.gethostname(), "token": uuid.uuid4().hex} | process
         self.holder = None  # Of one that another process has, in words.
         self.is_lost = False
@@ -86,7 +85,7 @@ class Claim:
         Else the command that is started again in another container would leave the work to the one that died there.
         """
         first = self._touched()
-        while (is_held := not self.is_free()) and not self._is_seen(read_json(self.file)) and self._touched() == first:
+        while (is_held := not self.is_free()) and not self._is_here(read_json(self.file)) and self._touched() == first:
             time.sleep(POLL)
         return is_held
 
@@ -106,16 +105,19 @@ class Claim:
     def _is_held(self, found):
         """Whether the claim whose file says what was found is of a process that is alive."""
         touched = self._touched()
-        if touched is None or (self._is_seen(found) and _started(found["process"]) != found.get("started")):
+        if touched is None:
             return False
+        if self._is_here(found):
+            seen = see(found["process"])
+            if seen is None or (seen.started and seen.started != found.get("started")):
+                return False
         with tempfile.TemporaryFile(dir=self.file.parent) as now:  # By the clock of the file system, not of this host.
             silent = os.fstat(now.fileno()).st_mtime - touched
         return abs(silent) < SILENCE  # A time to come is no sign of life: a clock was set back, or a copy was made.
 
-    def _is_seen(self, found):
-        """Whether the system here knows the process whose claim says what was found, or that it is no more."""
-        is_here = found.get("place") == self.own["place"] and isinstance(found.get("process"), int)
-        return is_here and _started(found["process"]) != UNKNOWN
+    def _is_here(self, found):
+        """Whether the process whose claim says what was found is of this place."""
+        return found.get("place") == self.own["place"] and isinstance(found.get("process"), int)
 
     def _touched(self):
         """When the last sign of life was given; None without a file."""
@@ -142,20 +144,3 @@ def alone_in(folder):
         yield
     finally:
         claim.release()
-
-
-def _place():
-    """Where the number of a process counts: this host since its start, or a container."""
-    place = [socket.gethostname()]
-    with contextlib.suppress(OSError):  # Linux alone has them.
-        place += [pathlib.Path("/proc/sys/kernel/random/boot_id").read_text(encoding="utf-8").strip()]
-        place += [str(pathlib.Path("/proc/self/ns/pid").readlink())]
-    return " ".join(place)
-
-
-def _started(process):
-    """When a process was started, by which another one that has its number is told apart; None if there is none."""
-    with contextlib.suppress(OSError):
-        state, *rest = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        return None if state == "Z" else rest[18]
-    return UNKNOWN if is_alive(process) else None

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import tempfile
 import time
 import uuid
@@ -16,10 +15,11 @@ import uuid
 import numpy as np
 
 from lab.errors import InputError
+from lab.processes import place, see
 from lab.reading import open_archive, read_array, read_bytes, require_file
 
-# What a process that was killed leaves; an older version's has neither host nor random part.
-LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<host>[0-9a-f]+)-)?(?P<process>\d+)-")
+# What a process that was killed leaves; an older version's has neither place nor random part.
+LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<place>[0-9a-f]+)-)?(?P<process>\d+)-")
 DIGEST_NAME = "digest"  # Of all else in a JSON file.
 LONGEST_JSON = 1 << 25  # Bytes: the names of 100,000 classes take a third of it.
 DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
@@ -38,8 +38,7 @@ def whole_file(path, lasting=True):
         OSError: If the system refuses; it names `path`.
     """
     # TensorBoard reads whatever has "tfevents" in its name.
-    own = f".partial-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}-"
-    temporary = path.with_name(own + path.name.replace("tfevents", ""))
+    temporary = path.with_name(f"{partial()}{uuid.uuid4().hex[:8]}-{path.name.replace('tfevents', '')}")
     try:
         with naming(path):
             yield temporary
@@ -62,6 +61,11 @@ def naming(path):
         raise
 
 
+def partial():
+    """How the names of what this process has half written begin."""
+    return f".partial-{_place()}-{os.getpid()}-"
+
+
 def remove_leftovers(folder):
     """Removes the files that processes which are dead by now left half written in a folder."""
     for path in folder.glob(".partial-*"):
@@ -71,11 +75,11 @@ def remove_leftovers(folder):
 
 
 def is_leftover(path):
-    """Whether a process of ours made a file for the time being, and is dead: on another host, after a day."""
+    """Whether a process of ours made a file for the time being, and is dead: of another place, after a day."""
     made_by = LEFTOVER.match(path.name)
     if made_by is None:
         return False
-    if made_by["host"] in (None, _host()) and not is_alive(int(made_by["process"])):
+    if made_by["place"] in (None, _place()) and see(int(made_by["process"])) is None:
         return True
     try:
         return time.time() - path.lstat().st_mtime > DAY
@@ -95,22 +99,9 @@ def keep_last_used(path):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
 
 
-def _host():
-    """This host, in letters and digits that a file name may have."""
-    return uuid.uuid5(uuid.NAMESPACE_DNS, socket.gethostname()).hex[:8]
-
-
-def is_alive(process):
-    """Whether a process of this host is there, by its number."""
-    if os.name == "nt":  # There, the signal would end it.
-        return True
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:  # It is another user's.
-        return True
-    return True
+def _place():
+    """Where this process counts, in letters and digits that a file name may have."""
+    return uuid.uuid5(uuid.NAMESPACE_DNS, place()).hex[:8]
 
 
 def make_folder(path, flag="--runs"):

@@ -7,13 +7,12 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import tempfile
 
 import numpy as np
 
 from lab.errors import InputError
-from lab.files import keep_last_used, read_json, save_json
+from lab.files import is_leftover, keep_last_used, partial, read_json, save_json
 
 from .found import Found
 
@@ -136,8 +135,7 @@ def _write_header(file, shape):
 @contextlib.contextmanager
 def _put_in_place(place):
     """Gives a temporary folder, which becomes `place` only if all went well."""
-    prefix = f".partial-{socket.gethostname()}-{os.getpid()}-"
-    folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=partial(), dir=place.parent))
     try:
         yield folder
         with contextlib.suppress(OSError):  # Somebody else was faster, or what is there is damaged.
@@ -150,15 +148,9 @@ def _put_in_place(place):
 
 
 def _remove_leftovers(folder):
-    """Removes what processes of this machine that are no more have begun."""
-    prefix = f".partial-{socket.gethostname()}-"
-    for path in folder.glob(f"{prefix}*"):
-        try:
-            os.kill(int(path.name.removeprefix(prefix).split("-")[0]), 0)
-        except ProcessLookupError:
-            shutil.rmtree(path, ignore_errors=True)
-        except (OSError, ValueError):
-            pass  # It is somebody else's, and alive; or another machine's whose name begins like this one's.
+    """Removes what processes that are no more have begun."""
+    for path in filter(is_leftover, folder.glob(".partial-*")):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _write(folder, found, notes):

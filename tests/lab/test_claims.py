@@ -12,6 +12,7 @@ from support.room import room_for
 
 from lab import claims
 from lab.claims import CLAIM, SILENCE, Claim, Lost, alone_in
+from lab.processes import see
 
 
 def content(path):
@@ -84,7 +85,7 @@ def test_a_number_that_another_process_has_by_now_is_that_of_a_dead_one(tmp_path
 
 def test_who_was_killed_and_is_not_waited_for_is_dead(tmp_path):
     process = subprocess.Popen(["sleep", "100"])
-    write(tmp_path, process=process.pid, started=claims._started(process.pid))
+    write(tmp_path, process=process.pid, started=see(process.pid).started)
     assert not Claim(tmp_path).take()
     process.kill()
     os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from support.runs import ARRAYS, make_run
 
-from lab import machine
+from lab import machine, processes
 from lab.backup import BACKUP
 from lab.claims import CLAIM, Claim
 from lab.errors import InputError
@@ -572,9 +572,14 @@ def test_what_a_run_would_go_on_from_is_removed_if_it_was_stopped_at_its_very_en
     assert names(unfinished) == [BACKUP]
 
 
-def test_files_of_a_process_on_another_host_are_left_over_after_a_day(tmp_path, dead):
-    path = tmp_path / f".partial-0123abcd-{dead}-89abcdef-roc.png"
+def test_files_of_a_process_in_another_place_are_left_over_after_a_day(tmp_path, dead, monkeypatch):
+    with whole_file(tmp_path / "roc.png") as written:
+        written.write_text("", encoding="utf-8")
+    path = tmp_path / written.name.replace(f"-{os.getpid()}-", f"-{dead}-")
     path.write_text("", encoding="utf-8")
+    assert is_leftover(path)
+    # A container of this host's name, in which another process has that number, or none.
+    monkeypatch.setattr("lab.files.place", lambda: f"{processes.place()} of a container")
     assert not is_leftover(path)
     os.utime(path, (0, time.time() - 25 * 60 * 60))
     assert is_leftover(path)

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 
@@ -15,6 +14,7 @@ import pytest
 from PIL import Image
 
 from lab.errors import InputError
+from lab.files import partial
 from lab.sources import cache as module
 from lab.sources import listing, read
 
@@ -159,7 +159,7 @@ def test_what_a_killed_process_leaves_is_removed(folder, cache, request):
 
 
 def test_what_another_process_is_writing_stays(folder, cache):
-    others = [cache / f".partial-{socket.gethostname()}-{os.getppid()}-abc", cache / ".partial-elsewhere-1-abc"]
+    others = [cache / f"{partial()}abc", cache / ".partial-0123abcd-999999999-abc"]
     for other in others:
         other.mkdir(parents=True)
     read(folder)

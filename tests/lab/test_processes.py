@@ -1,0 +1,67 @@
+"""What is seen of a process: whether it lives, since when, and whether it is stopped."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import pytest
+
+from lab.processes import Seen, place, see
+
+
+@pytest.fixture
+def sleeper():
+    process = subprocess.Popen(["sleep", "100"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_it_is_known_since_its_start_until_it_ends(sleeper):
+    seen = see(sleeper.pid)
+    ticks = float(pathlib.Path("/proc/uptime").read_text(encoding="utf-8").split()[0]) * os.sysconf("SC_CLK_TCK")
+    assert 0 <= ticks - int(seen.started) < 60 * os.sysconf("SC_CLK_TCK")
+    assert not seen.is_stopped
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
+    assert see(sleeper.pid) is None  # Nobody has waited for it yet.
+    sleeper.wait()
+    assert see(sleeper.pid) is None
+
+
+def test_one_that_is_stopped_is_there(sleeper):
+    started = see(sleeper.pid).started
+    sleeper.send_signal(signal.SIGSTOP)
+    while not see(sleeper.pid).is_stopped:
+        time.sleep(0.001)
+    assert see(sleeper.pid).started == started
+    sleeper.send_signal(signal.SIGCONT)
+    while see(sleeper.pid).is_stopped:
+        time.sleep(0.001)
+
+
+def test_of_another_system_than_linux_it_is_known_whether_it_is_there(sleeper, monkeypatch):
+    def refuse(path, **how):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(pathlib.Path, "read_text", refuse)
+    assert see(sleeper.pid) == see(1) == Seen(None, None)
+    sleeper.kill()
+    sleeper.wait()
+    assert see(sleeper.pid) is None
+    assert see(10**30) is None
+
+
+def test_a_place_is_this_host_since_its_start_and_a_container(monkeypatch):
+    places = {place()}
+    for name, other in {
+        "socket.gethostname": lambda: "other",
+        "pathlib.Path.read_text": lambda path, **how: "other start",
+        "pathlib.Path.readlink": lambda path: "pid:[1]",
+    }.items():
+        with monkeypatch.context() as patch:
+            patch.setattr(name, other)
+            places.add(place())
+    assert len(places) == 4
