@@ -14,7 +14,7 @@ from lab.processes import place, see
 
 CLAIM = ".claim"
 BEAT = 10  # Seconds between two signs of life.
-SILENCE = 60  # Seconds without any, after which whoever has a claim is taken for dead.
+SILENCE = 60  # Seconds without any, after which whoever has a claim and is not seen to live is taken for dead.
 POLL = 0.5  # Seconds between two looks at what is waited for.
 
 
@@ -111,6 +111,8 @@ class Claim:
             seen = see(found["process"])
             if seen is None or (seen.started and seen.started != found.get("started")):
                 return False
+            if seen.is_stopped is False:  # It lives, however busy it is.
+                return True
         with tempfile.TemporaryFile(dir=self.file.parent) as now:  # By the clock of the file system, not of this host.
             silent = os.fstat(now.fileno()).st_mtime - touched
         return abs(silent) < SILENCE  # A time to come is no sign of life: a clock was set back, or a copy was made.

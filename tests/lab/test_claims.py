@@ -3,7 +3,7 @@
 import concurrent.futures
 import json
 import os
-import subprocess
+import signal
 import threading
 import time
 
@@ -25,14 +25,6 @@ def write(path, silent=0, **changes):
     (path / CLAIM).write_text(json.dumps(own | {"token": "another"} | changes), encoding="utf-8")
     now = time.time()
     os.utime(path / CLAIM, (now - silent, now - silent))
-
-
-@pytest.fixture
-def dead():
-    """The number of a process that has ended."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
 
 
 def test_one_has_it_until_it_is_given_back(tmp_path):
@@ -83,24 +75,34 @@ def test_a_number_that_another_process_has_by_now_is_that_of_a_dead_one(tmp_path
     assert Claim(tmp_path).take()
 
 
-def test_who_was_killed_and_is_not_waited_for_is_dead(tmp_path):
-    process = subprocess.Popen(["sleep", "100"])
-    write(tmp_path, process=process.pid, started=see(process.pid).started)
+def test_who_was_killed_and_is_not_waited_for_is_dead(tmp_path, sleeper):
+    write(tmp_path, process=sleeper.pid, started=see(sleeper.pid).started)
     assert not Claim(tmp_path).take()
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    sleeper.kill()
+    os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
     assert Claim(tmp_path).take()
-    process.wait()
 
 
-@pytest.mark.parametrize("place", [{}, {"place": "another host", "host": "elsewhere"}])
-def test_of_a_silent_process_it_is_taken_over_and_of_another_host_it_is_respected_until_then(tmp_path, dead, place):
-    process = {"process": dead} if place else {}
-    write(tmp_path, **place, **process, silent=SILENCE - 10)
+def test_of_another_place_a_process_has_it_until_it_is_silent(tmp_path, dead):
+    elsewhere = {"place": "another host", "host": "elsewhere", "process": dead}
+    write(tmp_path, **elsewhere, silent=SILENCE - 10)
     claim = Claim(tmp_path)
     assert not claim.take()
-    assert claim.holder == f"process {process.get('process', os.getpid())} on {place.get('host', claim.own['host'])}"
-    write(tmp_path, **place, **process, silent=SILENCE + 10)
+    assert claim.holder == f"process {dead} on elsewhere"
+    write(tmp_path, **elsewhere, silent=SILENCE + 10)
+    assert claim.take()
+
+
+def test_of_this_place_a_process_that_lives_has_it_even_if_it_is_silent_but_not_if_it_is_stopped(tmp_path, sleeper):
+    claim, process = Claim(tmp_path), {"process": sleeper.pid, "started": see(sleeper.pid).started}
+    write(tmp_path, **process, silent=SILENCE + 10)
+    assert not claim.take()
+    sleeper.send_signal(signal.SIGSTOP)
+    while not see(sleeper.pid).is_stopped:
+        time.sleep(0.001)
+    write(tmp_path, **process, silent=SILENCE - 10)
+    assert not claim.take()
+    write(tmp_path, **process, silent=SILENCE + 10)
     assert claim.take()
 
 
@@ -160,7 +162,7 @@ def test_who_was_taken_for_dead_notices(tmp_path):
     claim, other = Claim(tmp_path), Claim(tmp_path)
     claim.take()
     claim.check()
-    os.utime(tmp_path / CLAIM, (0, 0))
+    (tmp_path / CLAIM).unlink()
     assert other.take()
     with pytest.raises(Lost):
         claim.check()

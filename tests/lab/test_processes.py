@@ -3,20 +3,9 @@
 import os
 import pathlib
 import signal
-import subprocess
 import time
 
-import pytest
-
 from lab.processes import Seen, place, see
-
-
-@pytest.fixture
-def sleeper():
-    process = subprocess.Popen(["sleep", "100"])
-    yield process
-    process.kill()
-    process.wait()
 
 
 def test_it_is_known_since_its_start_until_it_ends(sleeper):

@@ -534,14 +534,6 @@ def test_a_folder_elsewhere_that_a_link_leads_to_is_the_folder_of_the_run(finish
     assert finished.is_done(SETTINGS, overwrite=False)
 
 
-@pytest.fixture
-def dead():
-    """The number of a process that has ended."""
-    process = subprocess.Popen(["true"])
-    process.wait()
-    return process.pid
-
-
 def test_what_a_dead_process_left_is_removed_and_what_is_of_a_living_one_or_of_the_user_stays(finished, dead):
     path = finished.path.parents[1]
     for place in (path, finished.path.parent, finished.path):
