@@ -33,8 +33,9 @@ class Claim:
         process = {"process": os.getpid(), "started": see(os.getpid()).started, "place": place()}
         self.own = {"host": socket.gethostname(), "token": uuid.uuid4().hex} | process
         self.holder = None  # Of one that another process has, in words.
-        self.is_lost = False
+        self.is_lost = False  # As far as it is known by now.
         self.is_over = threading.Event()
+        self.beats = threading.Thread(target=self._beat, daemon=True)
 
     def take(self):
         """Takes it, unless another process that is alive has it; whether it did."""
@@ -50,30 +51,33 @@ class Claim:
                 self.holder = heir.holder
                 return False
             if read_json(self.file) == found and not self._is_held(found):
-                self.file.unlink(missing_ok=True)
+                self._remove()
             heir.release()
-        threading.Thread(target=self._beat, daemon=True).start()
+        self.beats.start()
         return True
 
     def check(self):
-        """Sees that nobody has taken it over.
+        """Looks whether somebody has taken it over.
 
         Raises:
             Lost: If somebody has.
         """
-        found = read_json(self.file)
-        self.is_lost = bool(found) and found != self.own
+        if not self._is_own() and not self.is_lost:  # Somebody has removed the file.
+            self._make()
+        self.heed()
+
+    def heed(self):
+        """As `check`, but by what is known: without a look at the file, which may be far away."""
         if self.is_lost:
             raise Lost
-        if not found:  # Somebody has removed the file.
-            self._make()
 
     def release(self):
         """Gives it back, if it is not lost."""
         self.is_over.set()
+        self.beats.join()  # Windows does not remove what is open.
         with contextlib.suppress(OSError):  # What went wrong before matters more.
-            if read_json(self.file) == self.own:
-                self.file.unlink()
+            if self._is_own():
+                self._remove()
 
     def is_free(self):
         """Whether nobody who is alive has it."""
@@ -93,14 +97,32 @@ class Claim:
         """Makes the file, unless there is one; whether it did."""
         with naming(self.file):
             try:
-                with open(self.file, "x", encoding="utf-8") as file:
-                    json.dump(self.own, file)
+                self.file.touch(exist_ok=False)
             except FileExistsError:
                 return False
+            try:
+                self.file.write_text(json.dumps(self.own), encoding="utf-8")
             except OSError:  # Half a claim would be nobody's.
-                self.file.unlink(missing_ok=True)
+                self._remove()
                 raise
         return True
+
+    def _remove(self):
+        """Removes the file, which Windows refuses as long as another process reads it: for a moment."""
+        for wait in (0.01, 0.1, 1):
+            try:
+                self.file.unlink(missing_ok=True)
+                return
+            except PermissionError:
+                time.sleep(wait)
+        self.file.unlink(missing_ok=True)
+
+    def _is_own(self):
+        """Whether it is this process that has it, by a look at the file."""
+        found = read_json(self.file)
+        is_own = found == self.own
+        self.is_lost |= bool(found) and not is_own
+        return is_own
 
     def _is_held(self, found):
         """Whether the claim whose file says what was found is of a process that is alive."""
@@ -131,7 +153,7 @@ class Claim:
     def _beat(self):
         while not self.is_over.wait(BEAT):
             with contextlib.suppress(OSError):
-                if read_json(self.file) == self.own:
+                if self._is_own():
                     os.utime(self.file)
 
 

@@ -94,9 +94,15 @@ class Log:
 
         Ends the run if another command has taken it over.
         """
+        self._heed_what_is_known()
+        self._see_to_claim()
+
+    def _heed_what_is_known(self):
+        """As `heed`, in no time."""
         if self.terminated:
             raise Terminated
-        self._see_to_claim()
+        if self.claim:
+            self.claim.heed()
 
     def _see_to_claim(self):
         if self.claim:
@@ -179,7 +185,7 @@ class Log:
         self.place = folder.path
         history = History(folder.path / "history.csv")
         heed = keras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: self.heed(),
+            on_train_batch_end=lambda batch, logs: self._heed_what_is_known(),
             on_epoch_end=lambda epoch, logs: self._see_to_claim(),  # A signal waits until the epoch is kept.
             on_train_end=lambda logs: self.heed(),
         )

@@ -1,8 +1,10 @@
 """Of several processes on several machines, one at a time works in a folder, and what a dead one had goes on."""
 
 import concurrent.futures
+import errno
 import json
 import os
+import pathlib
 import signal
 import threading
 import time
@@ -164,11 +166,30 @@ def test_who_was_taken_for_dead_notices(tmp_path):
     claim.check()
     (tmp_path / CLAIM).unlink()
     assert other.take()
+    claim.heed()  # It does not know yet.
     with pytest.raises(Lost):
         claim.check()
-    assert claim.is_lost
+    with pytest.raises(Lost):
+        claim.heed()
     claim.release()
     other.check()
+    other.release()
+    with pytest.raises(Lost):  # What the other one has done by now stays.
+        claim.check()
+    assert not claim.file.exists()
+
+
+def test_who_was_taken_for_dead_knows_it_after_the_next_sign_of_life(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "BEAT", 0.001)
+    claim = Claim(tmp_path)
+    claim.take()
+    write(tmp_path)
+    while not claim.is_lost:
+        time.sleep(0.001)
+    with pytest.raises(Lost):
+        claim.heed()
+    claim.release()
+    assert not claim.beats.is_alive()
 
 
 def test_a_file_that_somebody_removed_is_made_again_but_not_the_folder(tmp_path):
@@ -190,6 +211,38 @@ def test_without_room_for_it_nothing_is_left(tmp_path):
     with pytest.raises(OSError, match="too large"), room_for(10):
         Claim(tmp_path).take()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_no_more_files_can_be_opened_the_claim_of_another_one_stays(tmp_path, monkeypatch):
+    def refuse(*arguments, **how):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    write(tmp_path)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match="Too many"):
+        Claim(tmp_path).take()
+    assert content(tmp_path)["token"] == "another"
+
+
+def test_what_another_process_reads_at_that_moment_is_removed_as_soon_as_that_has_ended(tmp_path, dead, monkeypatch):
+    """As on Windows, which refuses it meanwhile."""
+    unlink, refused = pathlib.Path.unlink, []
+
+    def refuse_twice(path, **how):
+        if refused.count(path.name) < 2:
+            refused.append(path.name)
+            raise PermissionError(errno.EACCES, "It is being used by another process")
+        unlink(path, **how)
+
+    monkeypatch.setattr(pathlib.Path, "unlink", refuse_twice)
+    write(tmp_path, process=dead)
+    claim = Claim(tmp_path)
+    assert claim.take()
+    assert content(tmp_path) == claim.own
+    refused.clear()
+    claim.release()
+    assert list(tmp_path.iterdir()) == []
+    assert refused == [CLAIM] * 2
 
 
 def test_who_waits_works_after_the_other(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from support.runs import make_run, write_run
 from support.small_network import few_digits, small_model, small_settings
 
 from lab.backup import BACKUP
-from lab.claims import Claim
+from lab.claims import Claim, Lost
 from lab.dashboard import NoDashboard
 from lab.errors import InputError
 from lab.estimate import Estimate
@@ -434,6 +434,20 @@ def test_however_a_run_ends_its_folder_is_given_back(log, folder, error):
             raise error
     assert list(folder.path.iterdir()) == []
     log.heed()  # Nothing is held any more.
+
+
+def test_between_two_batches_no_file_is_looked_at_but_what_is_known_is_heeded(log, folder, monkeypatch):
+    folder.start(SETTINGS, log.command)
+    claim = Claim(folder.path)
+    assert claim.take()
+    with log.following(Estimate(1, 10), ""), log.holding(claim):
+        heed, *_ = log.callbacks(folder, None)
+        with monkeypatch.context() as patch:
+            patch.setattr("lab.claims.read_json", None)
+            heed.on_train_batch_end(0, {})
+        claim.is_lost = True
+        with pytest.raises(Lost):
+            heed.on_train_batch_end(1, {})
 
 
 def test_a_run_that_is_lost_writes_nothing_more(log, folder):
