@@ -9,6 +9,7 @@ import threading
 import time
 import uuid
 
+from lab.errors import InputError
 from lab.files import make_folder, naming, read_json
 from lab.processes import place, see
 
@@ -38,11 +39,16 @@ class Claim:
         self.beats = threading.Thread(target=self._beat, daemon=True)
 
     def take(self):
-        """Takes it, unless another process that is alive has it; whether it did."""
+        """Takes it, unless another process that is alive has it; whether it did.
+
+        Raises:
+            InputError: If a folder has the name of the file.
+        """
         while not self._make():
             found = read_json(self.file)
             if self._is_held(found):
-                self.holder = f"process {found.get('process', '?')} on {found.get('host', 'another host')}"
+                is_named = {"process", "host"} <= found.keys()
+                self.holder = f"process {found['process']} on {found['host']}" if is_named else "another process"
                 return False
             # Of several that see the same dead one, each may remove that one alone.
             what = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(found)).hex[:8]
@@ -99,6 +105,10 @@ class Claim:
             try:
                 self.file.touch(exist_ok=False)
             except FileExistsError:
+                if self.file.is_dir():
+                    raise InputError(
+                        f"{self.file} is a folder, where a file is to be written. Move it away, or set --runs"
+                    ) from None
                 return False
             try:
                 self.file.write_text(json.dumps(self.own), encoding="utf-8")

@@ -14,6 +14,7 @@ from support.room import room_for
 
 from lab import claims
 from lab.claims import CLAIM, SILENCE, Claim, Lost, alone_in
+from lab.errors import InputError
 from lab.processes import see
 
 
@@ -119,9 +120,20 @@ def test_of_what_is_the_number_of_no_process_its_silence_tells(tmp_path, process
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
 def test_what_cannot_be_read_is_about_to_be_written_or_left_of_a_dead_process(tmp_path, text):
     (tmp_path / CLAIM).write_text(text, encoding="utf-8")
-    assert not Claim(tmp_path).take()
+    claim = Claim(tmp_path)
+    assert not claim.take()
+    assert claim.holder == "another process"
     os.utime(tmp_path / CLAIM, (0, 0))
     assert Claim(tmp_path).take()
+
+
+@pytest.mark.parametrize("age", [0, SILENCE + 10])
+def test_a_folder_of_that_name_is_refused_and_stays(tmp_path, age):
+    (tmp_path / CLAIM).mkdir()
+    os.utime(tmp_path / CLAIM, (time.time() - age,) * 2)
+    with pytest.raises(InputError, match=r"/\.claim is a folder, where a file is to be written\. Move it away, or set"):
+        Claim(tmp_path).take()
+    assert [file.name for file in tmp_path.iterdir()] == [CLAIM]
 
 
 @pytest.mark.parametrize("process", ["x", None, {}, 1e99])
