@@ -42,7 +42,7 @@ def main(arguments=None):
 
 
 def run_study(options, data, log):
-    """Every loss on every split and seed that is not done yet, nor another command's, then all of them side by side."""
+    """Every loss on every split and seed that neither is done yet nor another command does, then all side by side."""
     study = plan(options, data, log)  # All is checked.
     with log.following(study.estimate(), study.interrupted):
         for settings, known, shown, claim in study.turns(log):
@@ -53,9 +53,8 @@ def run_study(options, data, log):
                     run_loss(settings, known, shown, study.folder(settings), log)
                     with gathered(study.path, settings) as results:
                         log.tables(results, CAPTIONS)
-    if not log.left:  # Else the last command to end shows them.
-        with gathered(study.path, study.settings[0]) as results:
-            log.results(results, comparison_pictures(results), CAPTIONS)
+    with gathered(study.path, study.settings[0]) as results:
+        log.results(results, comparison_pictures(results), CAPTIONS)
     log.status = log.status or int(study.has_failed())
 
 

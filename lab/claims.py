@@ -16,7 +16,7 @@ from lab.processes import place, see
 CLAIM = ".claim"
 BEAT = 10  # Seconds between two signs of life.
 SILENCE = 60  # Seconds without any, after which whoever has a claim and is not seen to live is taken for dead.
-POLL = 0.5  # Seconds between two looks at what is waited for.
+POLL = 1  # Seconds between two looks at what is waited for.
 
 
 class Lost(Exception):
@@ -89,16 +89,6 @@ class Claim:
         """Whether nobody who is alive has it."""
         return not self._is_held(read_json(self.file))
 
-    def is_alive(self):
-        """Whether whoever has it is alive: of a process that cannot be seen from here, waits for its next sign of life.
-
-        Else the command that is started again in another container would leave the work to the one that died there.
-        """
-        first = self._touched()
-        while (is_held := not self.is_free()) and not self._is_here(read_json(self.file)) and self._touched() == first:
-            time.sleep(POLL)
-        return is_held
-
     def _make(self):
         """Makes the file, unless there is one; whether it did."""
         with naming(self.file):
@@ -139,7 +129,7 @@ class Claim:
         touched = self._touched()
         if touched is None:
             return False
-        if self._is_here(found):
+        if found.get("place") == self.own["place"] and isinstance(found.get("process"), int):
             seen = see(found["process"])
             if seen is None or (seen.started and seen.started != found.get("started")):
                 return False
@@ -148,10 +138,6 @@ class Claim:
         with tempfile.TemporaryFile(dir=self.file.parent) as now:  # By the clock of the file system, not of this host.
             silent = os.fstat(now.fileno()).st_mtime - touched
         return abs(silent) < SILENCE  # A time to come is no sign of life: a clock was set back, or a copy was made.
-
-    def _is_here(self, found):
-        """Whether the process whose claim says what was found is of this place."""
-        return found.get("place") == self.own["place"] and isinstance(found.get("process"), int)
 
     def _touched(self):
         """When the last sign of life was given; None without a file."""

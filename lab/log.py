@@ -60,7 +60,6 @@ class Log:
         self.terminated = None  # By which signal.
         self.before = {}  # What the signals did before.
         self.claim = None  # Of what is run.
-        self.left = []  # What other commands are still at when this one ends, which then leaves the comparison to them.
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # No other may.
@@ -148,8 +147,6 @@ class Log:
                 self.status = self._interrupted()
         if self.status > 128:
             self.say(interrupted)
-        elif self.left:
-            self.say(f"Other commands are still at {', '.join(self.left)}: the last one to end shows the results.")
         elif estimate.compared:
             self.say("Drawing the comparison.")
 

@@ -225,6 +225,12 @@ class LiveProgress(keras.callbacks.Callback, contextlib.AbstractContextManager):
         self.name, self.detail = name, ""
         self.estimate.begin()
 
+    def wait(self, name):
+        """Nothing is done but to wait, which has a name."""
+        if not (name == self.name or self.console.is_terminal):
+            self.line(name)
+        self.name, self.detail = name, ""
+
     def on_epoch_begin(self, epoch, logs=None):
         self.before = epoch * self.params["steps"]
 

@@ -102,7 +102,7 @@ def tune(options, data, log):
                 metrics = run_trial(trials[folder], data, folder, log)
                 log.progress.finish(f"{folder.path.name}: {_outcome(metrics)}")
     tried = [folder.metrics() for folder in trials]
-    if not (log.status or log.left) and all(tried):  # Another command may have emptied one meanwhile.
+    if not log.status and all(tried):  # Another command may have emptied one meanwhile.
         _report(tried, options.trials, path, log)
 
 

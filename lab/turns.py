@@ -8,18 +8,16 @@ from lab.claims import POLL, Claim
 def turns(titles, is_done, log, needed=frozenset()):
     """Gives folders in which something is to be done, one after the other, each with a `Claim` that was taken.
 
-    What another command is at is passed over, with a line, and looked at again after the others: it may have died.
-    What is left to others in the end, the log knows.
+    What another command is at is passed over, with a line. After the others it is waited for: it may die.
 
     Args:
         titles: Dict from a `RunFolder` to what it is called.
         is_done: Function of a `RunFolder`: whether all is done there. It is asked before each.
         log: `Log`.
-        needed: Set of those of the folders that the following ones need: they are waited for.
+        needed: Set of those of the folders that the following ones need: they are waited for at once.
     """
-    told, left, before = set(), list(titles), None
-    # Until nothing was free, nor is left by a process that died elsewhere.
-    while left != before or not all(Claim(folder.path).is_alive() for folder in left):
+    told, left = set(), list(titles)
+    while left:
         before, left = left, []
         for number, folder in enumerate(before):
             while not is_done(folder):
@@ -27,13 +25,12 @@ def turns(titles, is_done, log, needed=frozenset()):
                 claim = Claim(folder.path)
                 if not claim.take():
                     if folder not in told:
-                        wait = ": waiting for it" if folder in needed else ""
-                        log.say(f"{titles[folder]} is being run by {claim.holder}{wait}")
+                        log.say(f"{titles[folder]} is being run by {claim.holder}")
                         told.add(folder)
                     if folder not in needed:
                         left.append(folder)
                         break
-                    time.sleep(POLL)
+                    _wait([folder], titles, log)
                 elif is_done(folder):  # By now.
                     claim.release()
                 else:
@@ -42,7 +39,13 @@ def turns(titles, is_done, log, needed=frozenset()):
                     yield folder, claim
                     if not claim.is_lost:
                         break
-    log.left = [titles[folder] for folder in left]
+        if left == before:
+            _wait(left, titles, log)
+
+
+def _wait(folders, titles, log):
+    log.progress.wait(f"waiting for {', '.join(titles[folder] for folder in folders)}")
+    time.sleep(POLL)
 
 
 def done_now(runs, overwrite):

@@ -495,6 +495,7 @@ def test_commands_that_share_the_work_and_of_which_one_is_killed_end_as_one_alon
     killed.communicate(timeout=300)
     outputs, errors = zip(*(command.communicate(timeout=600) for command in commands), strict=True)
     assert (errors, [command.returncode for command in commands]) == (("", ""), [0, 0])
+    assert all("TensorBoard: tensorboard --logdir" in output for output in outputs)  # Each when all is done.
     lines = [*first, *(line for output in outputs for line in output.splitlines())]
     assert len([line for line in lines if line.startswith(f"{LOSSES[0]} seed 0: goes on after epoch")]) == 1
     for title in ("raw pixels", *(f"{loss} seed 0" for loss in LOSSES)):

@@ -236,14 +236,6 @@ def test_what_is_followed_to_its_end_leaves_no_message_but_what_comes_next(log, 
     assert capsys.readouterr().out == said
 
 
-def test_what_is_left_to_other_commands_is_said_in_place_of_what_comes_next(log, capsys):
-    with log.following(Estimate(2, 10, compared=2), "Go on with the same command."):
-        log.left = ["center seed 0", "center seed 1"]
-    assert capsys.readouterr().out == (
-        "Other commands are still at center seed 0, center seed 1: the last one to end shows the results.\n"
-    )
-
-
 @pytest.fixture
 def folder(tmp_path):
     return RunFolder(tmp_path / "digits" / "softmax" / "seed-0")

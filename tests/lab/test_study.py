@@ -306,28 +306,36 @@ def test_a_file_where_the_folder_of_a_loss_is_to_be_is_refused(planned, tmp_path
         planned()
 
 
-def test_two_commands_share_the_runs_and_none_is_given_to_both(planned, tmp_path):
+def test_two_commands_share_the_runs_and_none_is_given_to_both(planned, tmp_path, monkeypatch):
+    monkeypatch.setattr("lab.turns.POLL", 0)
     write_run(tmp_path / "digits", "raw_pixels")
-    commands, given = [], [[], []]
-    for _ in given:
-        study, log = planned("--seeds", "3"), Log("command", tensorboard=False)
-        log.progress = types.SimpleNamespace(estimate=study.estimate())
-        commands.append((log, study.turns(log)))
-    held = [None, None]
-    for number in [0, 1, 1, 0, 1, 0, 1, 0]:  # Who ends a run, and asks for the next.
-        log, turns = commands[number]
+    commands, given, held, waited = [], [[], []], [None, None], []
+
+    def end(number):
         if held[number]:
             settings, *_, claim = held[number]
             write_run(tmp_path / "digits", settings.loss, seed=settings.seed)
             claim.release()
-        held[number] = next(turns, None)
+
+    def wait(name):
+        waited.append(name)
+        end(0)
+
+    for _ in given:
+        study, log = planned("--seeds", "3"), Log("command", tensorboard=False)
+        log.progress = types.SimpleNamespace(estimate=study.estimate(), wait=wait)
+        commands.append(study.turns(log))
+    for number in [0, 1, 1, 0, 1, 0, 1]:  # Who ends a run, and asks for the next.
+        end(number)
+        held[number] = next(commands[number], None)
         if held[number]:
             given[number].append((held[number][0].seed, held[number][0].loss))
     assert given == [
         [(0, "softmax"), (1, "center"), (2, "center")],
         [(0, "center"), (1, "softmax"), (2, "softmax")],
     ]
-    assert [log.left for log, _ in commands] == [[], ["center seed 2"]]
+    assert waited == ["waiting for center seed 2"]
+    assert next(commands[0], None) is None
 
 
 def test_a_baseline_that_gets_lost_before_a_run_needs_it_is_made_again(planned, folder):

@@ -177,6 +177,9 @@ def test_the_line_shows_something_at_once_then_what_is_measured_and_the_time_lef
     assert line == "softmax seed 0  epoch 1, MAP@R 0.900  ━━━━──────  36 %  0:45 left"
     now[0] = 10_000
     assert progress.line_now().plain.endswith("0:30 left")
+    progress.wait("waiting for center seed 0")
+    assert progress.line_now().plain.startswith("waiting for center seed 0  ━")
+    assert console.file.getvalue() == "raw pixels: done\n"
 
 
 def test_long_times_have_hours():
@@ -185,11 +188,14 @@ def test_long_times_have_hours():
     assert LiveProgress(console, estimate).line_now().plain.endswith("  1:02:05 left")
 
 
-def test_where_the_output_is_no_terminal_there_is_no_line_but_one_for_each_epoch(capsys):
+def test_where_the_output_is_no_terminal_there_are_no_lines_but_for_each_epoch_and_what_is_waited_for(capsys):
     with LiveProgress(Console(file=None, force_terminal=False), Estimate(1, 4)) as progress:
         progress.start("softmax seed 0")
         progress.on_epoch_end(0, {"loss": 0.5, "val_map_at_r": 0.9})
-    assert capsys.readouterr().out == "  softmax seed 0 epoch 1: loss 0.5000, validation MAP@R 0.9000\n"
+        assert capsys.readouterr().out == "  softmax seed 0 epoch 1: loss 0.5000, validation MAP@R 0.9000\n"
+        for name in ("waiting for a, b", "waiting for a, b", "waiting for b"):
+            progress.wait(name)
+    assert capsys.readouterr().out == "waiting for a, b\nwaiting for b\n"
 
 
 SHOW = """

@@ -188,18 +188,17 @@ def test_with_overwrite_a_trial_that_was_stopped_starts_over(tuned, tmp_path):
     assert not (folder / BACKUP).exists()
 
 
-def test_a_trial_that_another_command_is_at_is_left_to_it_and_so_is_the_result(tuned, tmp_path, capsys):
+def test_a_trial_that_another_command_is_at_is_waited_for(tuned, tmp_path, monkeypatch, capsys):
     other = Claim(tmp_path / "digits-tuning" / "center" / "trial-1")
     other.file.parent.mkdir(parents=True)
     assert other.take()
+    monkeypatch.setattr("lab.turns.time.sleep", lambda seconds: other.release())
     log, made = tuned(0.5, 0.6, 0.7)
-    assert (log.status, made) == (0, [0, 2])
+    assert (log.status, made) == (0, [0, 2, 1])
     output = capsys.readouterr().out
     assert "center trial-1 is being run by process" in output
-    assert output.endswith("Other commands are still at center trial-1: the last one to end shows the results.\n")
-    other.release()
-    assert tuned(0.5, 0.6, 0.7)[1] == [1]
-    assert "Best of 3" in capsys.readouterr().out
+    assert "\nwaiting for center trial-1\n" in output
+    assert "Best of 3" in output
 
 
 def test_more_trials_than_values_are_said_to_be_fewer(tuned, capsys):

@@ -7,9 +7,8 @@ import types
 
 import pytest
 
-from lab import claims
 from lab import turns as module
-from lab.claims import CLAIM, Claim, Lost
+from lab.claims import CLAIM, Claim
 from lab.estimate import Estimate
 from lab.run_folder import RunFolder
 from lab.turns import turns
@@ -20,8 +19,8 @@ class Work:
 
     def __init__(self, path):
         self.folders = {name: RunFolder(path / name) for name in "abc"}
-        self.done, self.given, self.said, self.expected = set(), [], [], []
-        self.progress = types.SimpleNamespace(estimate=Estimate(3, 10))
+        self.done, self.given, self.said, self.waited, self.expected = set(), [], [], [], []
+        self.progress = types.SimpleNamespace(estimate=Estimate(3, 10), wait=self.waited.append)
         self.say = self.said.append
 
     def claim(self, name):
@@ -46,15 +45,25 @@ class Work:
 
 
 @pytest.fixture
-def work(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "POLL", 0.001)
+def work(tmp_path):
     return Work(tmp_path)
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Function that has something happen when a command has waited three times; it never waits longer than that."""
+
+    def set_up(happen):
+        moments = iter((None, None, happen))
+        monkeypatch.setattr(module.time, "sleep", lambda seconds: (next(moments) or bool)())
+
+    return set_up
 
 
 def test_alone_a_command_has_everything_in_order(work):
     work.turns()
     assert work.given == ["a", "b", "c"]
-    assert work.said == work.left == []
+    assert work.said == work.waited == []
     assert not [folder for folder in work.folders.values() if (folder.path / CLAIM).exists()]
 
 
@@ -72,72 +81,71 @@ def test_what_another_command_ended_just_before_it_was_claimed_is_not_given(work
     assert not [folder for folder in work.folders.values() if (folder.path / CLAIM).exists()]
 
 
-def test_what_another_command_is_at_is_passed_over_and_left_to_it(work):
+def test_what_another_command_is_at_is_passed_over_and_in_the_end_waited_for(work, meanwhile):
     other = work.claim("b")
+
+    def end():
+        assert work.given == ["a", "c"]
+        other.check()
+        work.done.add("b")
+        other.release()
+
+    meanwhile(end)
     work.turns()
     assert work.given == ["a", "c"]
     assert work.said == [f"run b is being run by process {other.own['process']} on {other.own['host']}"]
-    assert work.left == ["run b"]
-    other.check()
+    assert work.waited == ["waiting for run b"] * 3
 
 
-def test_what_another_command_died_at_is_given_at_the_end(work):
+@pytest.mark.parametrize("is_here", [False, True])
+def test_what_another_command_dies_at_is_given_at_the_end(work, meanwhile, dead, is_here):
+    others = {name: work.claim(name) for name in "ab"}
+
+    def die():
+        for other in others.values():
+            place = {"process": dead} if is_here else {"place": "elsewhere"}
+            other.file.write_text(json.dumps(other.own | place), encoding="utf-8")
+            os.utime(other.file, (time.time(),) * 2 if is_here else (0, 0))
+
+    meanwhile(die)
+    work.turns()
+    assert work.given == ["c", "a", "b"]
+    assert len(work.said) == 2
+    assert work.waited == ["waiting for run a, run b"] * 3
+
+
+def test_what_another_command_ends_meanwhile_is_not_waited_for(work):
     other = work.claim("a")
     work.turns(do=lambda name: other.release())
     assert work.given == ["b", "c", "a"]
-    assert (len(work.said), work.left) == (1, [])
+    assert (len(work.said), work.waited) == (1, [])
 
 
-@pytest.mark.parametrize("is_alive", [False, True])
-def test_what_is_claimed_in_another_place_is_left_only_after_a_sign_of_life(work, monkeypatch, is_alive):
-    file = work.claim("b").file
-    file.write_text(json.dumps(json.loads(file.read_text(encoding="utf-8")) | {"place": "elsewhere"}), encoding="utf-8")
-    waited = []
-
-    def sleep(seconds):
-        waited.append(seconds)
-        if len(waited) == 3 and is_alive:
-            os.utime(file, (time.time() + 1,) * 2)
-        elif len(waited) == 3:
-            monkeypatch.setattr(claims, "SILENCE", -1)
-
-    monkeypatch.setattr(claims.time, "sleep", sleep)
-    work.turns()
-    assert (work.given, work.left) == ((["a", "c"], ["run b"]) if is_alive else (["a", "c", "b"], []))
-    assert len(waited) == 3
-
-
-def test_what_the_others_need_is_waited_for(work, monkeypatch):
-    other, waited = work.claim("a"), []
-
-    def sleep(seconds):
-        waited.append(seconds)
-        if len(waited) == 3:
-            other.release()
-
-    monkeypatch.setattr(module.time, "sleep", sleep)
+def test_what_the_others_need_is_waited_for_at_once(work, meanwhile):
+    meanwhile(work.claim("a").release)
     work.turns(needed="a")
     assert work.given == ["a", "b", "c"]
-    assert len(waited) == 3
-    (said,) = work.said
-    assert said.endswith(": waiting for it")
+    assert len(work.said) == 1
+    assert work.waited == ["waiting for run a"] * 3
 
 
-def test_a_run_that_is_lost_is_left_to_the_one_that_has_it(work):
-    titles = {folder: f"run {name}" for name, folder in work.folders.items()}
-    for folder, claim in turns(titles, lambda folder: folder.path.name in work.done, work):
-        work.given.append(folder.path.name)
-        if folder == work.folders["b"]:
-            claim.file.unlink()
-            other = work.claim("b")
-            with pytest.raises(Lost):
-                claim.check()
-        else:
-            work.done.add(folder.path.name)
-        claim.release()
+def test_a_run_that_is_lost_is_left_to_the_one_that_has_it(work, meanwhile):
+    others = []
+
+    def end():
+        others[0].check()
+        work.done.add("b")
+
+    def do(name):
+        if name == "b":
+            work.done.remove("b")
+            (work.folders["b"].path / CLAIM).unlink()
+            others.append(work.claim("b"))
+
+    meanwhile(end)
+    work.turns(do=do)
     assert work.given == ["a", "b", "c"]
-    assert work.left == ["run b"]
-    other.check()
+    others[0].check()
 
 
 def test_what_cannot_be_done_is_given_once(work):
