@@ -26,14 +26,15 @@ class Lost(Exception):
 class Claim:
     """That this process alone works in a folder: a file there, which a thread touches as long as it is held.
 
-    No lock of the system: those of several machines that share a folder do not know each other's.
+    No lock of the system: those of several machines that share a folder do not know each other's. It says for others
+    what `work` is done there, in plain values.
     """
 
-    def __init__(self, folder, name=CLAIM):
+    def __init__(self, folder, name=CLAIM, work=None):
         self.file = folder / name
         process = {"process": os.getpid(), "started": see(os.getpid()).started, "place": place()}
-        self.own = {"host": socket.gethostname(), "token": uuid.uuid4().hex} | process
-        self.holder = None  # Of one that another process has, in words.
+        self.own = {"host": socket.gethostname(), "token": uuid.uuid4().hex, "work": work} | process
+        self.other = {}  # What that of another process says.
         self.is_lost = False  # As far as it is known by now.
         self.is_over = threading.Event()
         self.beats = threading.Thread(target=self._beat, daemon=True)
@@ -47,20 +48,25 @@ class Claim:
         while not self._make():
             found = read_json(self.file)
             if self._is_held(found):
-                is_named = {"process", "host"} <= found.keys()
-                self.holder = f"process {found['process']} on {found['host']}" if is_named else "another process"
+                self.other = found
                 return False
             # Of several that see the same dead one, each may remove that one alone.
             what = uuid.uuid5(uuid.NAMESPACE_OID, json.dumps(found)).hex[:8]
             heir = Claim(self.file.parent, f"{self.file.name}-{what}")
             if not heir.take():
-                self.holder = heir.holder
+                self.other = heir.other
                 return False
             if read_json(self.file) == found and not self._is_held(found):
                 self._remove()
             heir.release()
         self.beats.start()
         return True
+
+    @property
+    def holder(self):
+        """The other process that has it, in words."""
+        is_named = {"process", "host"} <= self.other.keys()
+        return "process {process} on {host}".format(**self.other) if is_named else "another process"
 
     def check(self):
         """Looks whether somebody has taken it over.
@@ -120,7 +126,7 @@ class Claim:
     def _is_own(self):
         """Whether it is this process that has it, by a look at the file."""
         found = read_json(self.file)
-        is_own = found == self.own
+        is_own = found.get("token") == self.own["token"]
         self.is_lost |= bool(found) and not is_own
         return is_own
 

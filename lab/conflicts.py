@@ -26,6 +26,21 @@ def differences(found, settings):
             yield f"{name} {old}, now {new}"
 
 
+def at_work(claim, settings):
+    """Why the run of the process that has a `Claim` is not one with these `Settings`, in words; None if it may be."""
+    try:
+        found = Settings.from_dict(claim.other.get("work"))
+    except ValueError:  # It is about to be written, or is of another version.
+        return None
+    if found == settings:
+        return None
+    return (
+        f"{claim.holder} is at a run with other settings in {claim.file.parent} "
+        f"({'; '.join(differences(found, settings))}). Choose another place with --runs, or give this command again, "
+        "with --overwrite, when that one has ended."
+    )
+
+
 def _flag(name):
     """The name of a setting as the command line spells it."""
     return name.replace("_", "-")

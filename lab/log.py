@@ -126,6 +126,11 @@ class Log:
     def say(self, text):
         self.terminal.say(text)
 
+    def refuse(self, text):
+        """Says why a run is not done: the command goes on without it, and ends as after bad input."""
+        self.say(text)
+        self.status = 2
+
     def track(self, items, total, what):
         """Gives items one after the other, and shows meanwhile how many of a total are done."""
         return self.terminal.track(items, total, what)

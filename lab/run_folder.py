@@ -114,12 +114,12 @@ class RunFolder:
         if found is None:
             raise ConflictError(
                 f"{self.path} holds a run with settings that this version does not know{unknown(kept)}. "
-                "Keep it and choose another place with --runs, or replace it with --overwrite."
+                "Keep it and choose another place with --runs, or give this command again with --overwrite."
             )
         if found != settings:
             raise ConflictError(
                 f"{self.path} holds a run with other settings ({'; '.join(differences(found, settings))}). "
-                "Keep it and choose another place with --runs, or replace it with --overwrite."
+                "Keep it and choose another place with --runs, or give this command again with --overwrite."
             )
         is_done = self.metrics() is not None and not self.is_damaged()
         if not is_done:

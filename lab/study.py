@@ -84,8 +84,8 @@ class Study:
         """
         baselines = {self.baseline(split)[1] for split in self.splits}
         unfinished = {settings.split for folder, settings in self.asked.items() if not self.is_done(folder)}
-        titles = {folder: settings.title for folder, settings in self.asked.items() if settings.split in unfinished}
-        for folder, claim in turns(titles, self.is_done, log, baselines):
+        asked = {folder: (s.title, s) for folder, s in self.asked.items() if s.split in unfinished}
+        for folder, claim in turns(asked, self.is_done, log, baselines):
             settings = self.asked[folder]
             shown = None if folder in baselines else self.selection(settings.split)
             yield settings, self.splits[settings.split], shown, claim

@@ -89,7 +89,7 @@ def tune(options, data, log):
         for number, overrides in enumerate(drawn)
     }
     is_done = done_now(trials, options.overwrite)
-    pending = {folder: f"{settings.loss} {folder.path.name}" for folder in trials if not is_done(folder)}
+    pending = {f: (f"{trial.loss} {f.path.name}", trial) for f, trial in trials.items() if not is_done(f)}
     make_folder(path)
     if options.overwrite:
         start_over(pending)

@@ -3,49 +3,72 @@
 import time
 
 from lab.claims import POLL, Claim
+from lab.conflicts import ConflictError, at_work
 
 
-def turns(titles, is_done, log, needed=frozenset()):
+def turns(asked, is_done, log, needed=frozenset()):
     """Gives folders in which something is to be done, one after the other, each with a `Claim` that was taken.
 
-    What another command is at is passed over, with a line. After the others it is waited for: it may die.
+    What another command is at is passed over, with a line. After the others it is waited for: it may die. A folder in
+    which another command runs, or has run, something with other settings is refused, with a line.
 
     Args:
-        titles: Dict from a `RunFolder` to what it is called.
+        asked: Dict from a `RunFolder` to what its run is called, and its `Settings`.
         is_done: Function of a `RunFolder`: whether all is done there. It is asked before each.
         log: `Log`.
         needed: Set of those of the folders that the following ones need: they are waited for at once.
+
+    Raises:
+        ConflictError: If one that is needed is refused.
     """
-    told, left = set(), list(titles)
+    told, refused, left = set(), set(), list(asked)
+
+    def refuse(folder, conflict):
+        if folder in needed:
+            raise conflict
+        log.refuse(f"{asked[folder][0]} is left out: {conflict}")
+        refused.add(folder)
+
+    def is_over(folder):
+        """Whether nothing is to be done in a folder any more, or can be."""
+        try:
+            return folder in refused or is_done(folder)
+        except ConflictError as conflict:
+            refuse(folder, conflict)
+            return True
+
+    def wait(folders):
+        log.progress.wait(f"waiting for {', '.join(asked[folder][0] for folder in folders)}")
+        time.sleep(POLL)
+
     while left:
         before, left = left, []
         for number, folder in enumerate(before):
-            while not is_done(folder):
+            title, settings = asked[folder]
+            while not is_over(folder):
                 folder.path.mkdir(parents=True, exist_ok=True)
-                claim = Claim(folder.path)
-                if not claim.take():
-                    if folder not in told:
-                        log.say(f"{titles[folder]} is being run by {claim.holder}")
-                        told.add(folder)
-                    if folder not in needed:
-                        left.append(folder)
+                claim = Claim(folder.path, work=settings.to_dict())
+                if claim.take():
+                    if is_over(folder):  # By now.
+                        claim.release()
                         break
-                    _wait([folder], titles, log)
-                elif is_done(folder):  # By now.
-                    claim.release()
-                else:
-                    rest = {each for each in before[number:] if not is_done(each)}
+                    rest = {each for each in before[number:] if not is_over(each)}
                     log.progress.estimate.expect(len(rest - needed), len(rest & needed), commands=1 + len(left))
                     yield folder, claim
                     if not claim.is_lost:
                         break
+                elif conflict := at_work(claim, settings):
+                    refuse(folder, ConflictError(conflict))
+                else:
+                    if folder not in told:
+                        log.say(f"{title} is being run by {claim.holder}")
+                        told.add(folder)
+                    if folder not in needed:
+                        left.append(folder)
+                        break
+                    wait([folder])
         if left == before:
-            _wait(left, titles, log)
-
-
-def _wait(folders, titles, log):
-    log.progress.wait(f"waiting for {', '.join(titles[folder] for folder in folders)}")
-    time.sleep(POLL)
+            wait(left)
 
 
 def done_now(runs, overwrite):

@@ -249,7 +249,7 @@ def test_other_settings_are_said_in_the_words_of_the_command_line(finished, chan
         finished.is_done(changed(**change), overwrite=False)
     assert str(error.value) == (
         f"{finished.path} holds a run with other settings ({told}). "
-        "Keep it and choose another place with --runs, or replace it with --overwrite."
+        "Keep it and choose another place with --runs, or give this command again with --overwrite."
     )
 
 

@@ -11,9 +11,11 @@ from support.runs import write_run
 from support.small_network import few_digits
 
 from lab.backup import BACKUP
+from lab.claims import Claim
 from lab.errors import InputError
 from lab.log import Log
 from lab.options import parse_options
+from lab.run_folder import RunFolder
 from lab.study import plan
 from losses import center
 
@@ -336,6 +338,27 @@ def test_two_commands_share_the_runs_and_none_is_given_to_both(planned, tmp_path
     ]
     assert waited == ["waiting for center seed 2"]
     assert next(commands[0], None) is None
+
+
+@pytest.mark.parametrize("flags", [(), ("--overwrite",)])
+def test_what_another_command_runs_with_other_settings_is_left_out_and_ends_the_command_with_status_2(
+    planned, folder, flags, capsys
+):
+    study, path = planned(*flags, "--seeds", "2"), folder / "center" / "seed-1"
+    other = dataclasses.replace(study.settings[-1], learning_rate=0.01)
+    log = Log("command", tensorboard=False)
+    with log, log.following(study.estimate(), ""):
+        for settings, *_, claim in study.turns(log):
+            if not path.exists():
+                RunFolder(path).start(other, "python main.py")
+                assert Claim(path, work=other.to_dict()).take()
+            write_run(folder, settings.loss, seed=settings.seed)
+            claim.release()
+    *_, told, _ = capsys.readouterr().out.splitlines()
+    assert re.match(r"center seed 1 is left out: .*other settings .*\(learning-rate 0\.01, now 0\.004\)", told)
+    assert ("is at a run" in told) == bool(flags)
+    assert log.status == 2
+    assert all((folder / loss / "seed-1" / "metrics.json").exists() == (loss == "softmax") for loss in LOSSES)
 
 
 def test_a_baseline_that_gets_lost_before_a_run_needs_it_is_made_again(planned, folder):

@@ -9,9 +9,13 @@ import pytest
 
 from lab import turns as module
 from lab.claims import CLAIM, Claim
+from lab.conflicts import ConflictError
 from lab.estimate import Estimate
 from lab.run_folder import RunFolder
+from lab.settings import Settings
 from lab.turns import turns
+
+SETTINGS = {"dataset": "digits", "loss": "circle", "seed": 0, "epochs": 2, "overrides": {"margin": 0.25}}
 
 
 class Work:
@@ -19,22 +23,30 @@ class Work:
 
     def __init__(self, path):
         self.folders = {name: RunFolder(path / name) for name in "abc"}
-        self.done, self.given, self.said, self.waited, self.expected = set(), [], [], [], []
+        self.done, self.given, self.said, self.waited, self.refused, self.expected = set(), [], [], [], [], []
         self.progress = types.SimpleNamespace(estimate=Estimate(3, 10), wait=self.waited.append)
-        self.say = self.said.append
+        self.say, self.refuse = self.said.append, self.refused.append
 
-    def claim(self, name):
-        """Has another command be at a folder."""
-        claim = Claim(self.folders[name].path)
+    @property
+    def asked(self):
+        return {folder: (f"run {name}", Settings(**SETTINGS)) for name, folder in self.folders.items()}
+
+    def is_done(self, folder):
+        if folder.path.name in self.done:
+            return True
+        return folder.is_done(Settings(**SETTINGS), overwrite=False)
+
+    def claim(self, name, **changes):
+        """Has another command be at a folder, with changed settings."""
+        claim = Claim(self.folders[name].path, work=(SETTINGS | changes))
         claim.file.parent.mkdir(exist_ok=True)
         assert claim.take()
         return claim
 
     def turns(self, needed=(), do=None):
         """Does what is given, in turn; `do` is called with the name of each."""
-        titles = {folder: f"run {name}" for name, folder in self.folders.items()}
         needed = {self.folders[name] for name in needed}
-        for folder, claim in turns(titles, lambda folder: folder.path.name in self.done, self, needed):
+        for folder, claim in turns(self.asked, self.is_done, self, needed):
             claim.check()
             self.expected.append((self.progress.estimate.runs, self.progress.estimate.pixels))
             self.given.append(folder.path.name)
@@ -129,6 +141,49 @@ def test_what_the_others_need_is_waited_for_at_once(work, meanwhile):
     assert work.waited == ["waiting for run a"] * 3
 
 
+def test_where_another_command_runs_other_settings_that_is_said_and_the_others_are_given(work, meanwhile):
+    other, alike = work.claim("b", backend="jax", overrides={"margin": 0.5}), work.claim("c")
+    meanwhile(alike.release)
+    work.turns()
+    assert (work.given, work.waited) == (["a", "c"], ["waiting for run c"] * 3)
+    path = work.folders["b"].path
+    assert work.refused == [
+        f"run b is left out: process {os.getpid()} on {other.own['host']} is at a run with other settings in {path} "
+        "(backend jax, now tensorflow; margin 0.5, now 0.25). Choose another place with --runs, or give this command "
+        "again, with --overwrite, when that one has ended."
+    ]
+    other.check()
+
+
+def test_where_another_command_has_run_other_settings_meanwhile_the_others_are_given(work):
+    def do(name):
+        if name == "a":
+            work.folders["b"].start(Settings(**SETTINGS | {"epochs": 3}), "python main.py")
+
+    work.turns(do=do)
+    assert work.given == ["a", "c"]
+    assert work.refused == [
+        f"run b is left out: {work.folders['b'].path} holds a run with other settings (epochs 3, now 2). Keep it and "
+        "choose another place with --runs, or give this command again with --overwrite."
+    ]
+
+
+def test_other_settings_in_what_the_others_need_end_the_command(work):
+    work.claim("a", perplexity=5.0)
+    with pytest.raises(ConflictError, match=r"other settings in .*/a \(perplexity 5, now 30\)"):
+        work.turns(needed="a")
+    assert work.given == work.refused == []
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"work": null}', '{"work": {"dataset": "digits", "colour": 1}}'])
+def test_what_does_not_say_its_settings_is_waited_for(work, meanwhile, content):
+    file = work.claim("a").file
+    file.write_text(content, encoding="utf-8")
+    meanwhile(file.unlink)
+    work.turns()
+    assert (work.given, work.refused) == (["b", "c", "a"], [])
+
+
 def test_a_run_that_is_lost_is_left_to_the_one_that_has_it(work, meanwhile):
     others = []
 
@@ -149,8 +204,7 @@ def test_a_run_that_is_lost_is_left_to_the_one_that_has_it(work, meanwhile):
 
 
 def test_what_cannot_be_done_is_given_once(work):
-    titles = dict.fromkeys(work.folders.values(), "run")
-    for folder, claim in turns(titles, lambda folder: False, work):
+    for folder, claim in turns(work.asked, lambda folder: False, work):
         work.given.append(folder.path.name)
         claim.release()
     assert work.given == ["a", "b", "c"]
