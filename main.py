@@ -54,7 +54,7 @@ def run_study(options, data, log):
                     with gathered(study.path, settings) as results:
                         log.tables(results, CAPTIONS)
     with gathered(study.path, study.settings[0]) as results:
-        log.results(results, comparison_pictures(results), CAPTIONS)
+        log.compare(results, comparison_pictures, CAPTIONS)
     log.status = log.status or int(study.has_failed())
 
 

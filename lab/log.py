@@ -152,8 +152,6 @@ class Log:
                 self.status = self._interrupted()
         if self.status > 128:
             self.say(interrupted)
-        elif estimate.compared:
-            self.say("Drawing the comparison.")
 
     def begin(self, name):
         """Begins a run."""
@@ -214,10 +212,17 @@ class Log:
         write_tables(results, captions)
         self.dashboard.comparison(results, summary(results))
 
+    def compare(self, results, draw, captions):
+        """As `results`, of a study that ended, or was ended: not before any loss has; `draw` gives the `Picture`s."""
+        if self.status and not results.losses:
+            return
+        self.say("Drawing what there is." if self.status > 128 else "Drawing the comparison.")
+        self.results(results, draw(results), captions)
+
     def results(self, results, pictures, captions):
         """Tells of `Results` everywhere, if there are any, and keeps the `Picture`s of them in place of older ones."""
         if not results.rows:
-            return None if self.status else self.terminal.left_out(results)
+            return self.terminal.left_out(results)
         make_folder(results.path)
         files = {picture.file: picture.content for picture in pictures}
         for stale in (part for file in captions for part in parts_of(results.path / file) if part.name not in files):

@@ -31,10 +31,7 @@ class Study:
     splits: dict
     overwrite: bool
     selections: dict = dataclasses.field(default_factory=dict)
-    interrupted = (
-        "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there.\n"
-        "Drawing what there is."
-    )
+    interrupted = "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there."
 
     def folder(self, settings):
         """The `RunFolder` of a run."""

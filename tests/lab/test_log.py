@@ -228,12 +228,26 @@ def test_whatever_else_happens_while_it_is_followed_passes(log, capsys):
     assert capsys.readouterr().out == ""
 
 
-@pytest.mark.parametrize(("compared", "said"), [(0, ""), (2, "Drawing the comparison.\n")])
-def test_what_is_followed_to_its_end_leaves_no_message_but_what_comes_next(log, compared, said, capsys):
-    with log.following(Estimate(2, 10, compared=compared), "Go on with the same command."):
-        pass
-    assert log.status == 0
-    assert capsys.readouterr().out == said
+@pytest.mark.parametrize(
+    ("status", "losses", "said"),
+    [
+        (0, ("raw_pixels", "softmax"), "Drawing the comparison."),
+        (2, ("raw_pixels", "softmax"), "Drawing the comparison."),
+        (130, ("raw_pixels", "softmax"), "Drawing what there is."),
+        (130, ("raw_pixels",), None),
+        (143, (), None),
+        (2, ("raw_pixels",), None),
+    ],
+)
+def test_what_is_drawn_is_said_and_after_a_bad_end_nothing_without_a_loss(log, tmp_path, capsys, status, losses, said):
+    for loss in losses:
+        write_run(tmp_path / "digits", loss)
+    (tmp_path / "digits").mkdir(exist_ok=True)
+    log.status = status
+    log.compare(gather(tmp_path / "digits"), lambda results: [Picture("comparison_roc.png", b"roc")], CAPTIONS)
+    output = capsys.readouterr().out
+    assert output.startswith(f"{said}\n" if said else "")
+    assert bool(output) == (tmp_path / "digits" / "comparison_roc.png").exists() == bool(said)
 
 
 @pytest.fixture
