@@ -160,7 +160,8 @@ def _add_shown(add):
 
 
 def _add_results(add):
-    add("--runs", type=_folder, default=pathlib.Path("runs"), metavar="DIR", help="where results go (runs)")
+    add("--runs", type=_folder, default=pathlib.Path("runs"), metavar="DIR",
+        help="where results go (runs); several commands at once share the runs of one folder")  # fmt: skip
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
 

@@ -56,6 +56,7 @@ def test_help_is_in_groups_and_fits_80_columns(capsys, monkeypatch):
     for flag in make_parser()._option_string_actions:
         assert re.search(rf"^  (-h, )?{flag}\b", output.out, re.MULTILINE), flag
     assert "exponential_triplet_class_center" not in output.out  # `--list` names every loss.
+    assert "several commands at once share the runs of one folder" in " ".join(output.out.split())
 
 
 def test_the_version_is_said_with_those_of_what_it_stands_on(capsys):
