@@ -1,11 +1,15 @@
 """What differs between the backends of Keras: speed, devices, and how they run out of memory."""
 
 import collections.abc
+import contextlib
 import dataclasses
 import re
 import typing
 
 import keras
+
+with contextlib.suppress(ImportError):  # On any backend Keras imports it to set a seed: not amid a run, with its noise.
+    import tensorflow  # noqa: F401
 
 STEPS_PER_CALL = 8  # Training steps between two returns to Python.
 OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|out of memory|can't allocate memory")  # As JAX and PyTorch say it.

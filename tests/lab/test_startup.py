@@ -137,6 +137,13 @@ def test_the_packages_are_those_of_the_requirements():
 
 
 @pytest.mark.slow
+def test_on_another_backend_nothing_is_shown_of_tensorflow_which_keras_loads_to_set_a_seed(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    process = piped("import main, keras\nkeras.utils.set_random_seed(0)\nprint(keras.backend.backend())")
+    assert (process.stdout, process.stderr, process.returncode) == ("jax\n", "", 0)
+
+
+@pytest.mark.slow
 def test_the_command_without_its_requirements_says_so(tmp_path):
     (tmp_path / "keras.py").write_text(
         "raise ModuleNotFoundError(\"No module named 'keras'\", name='keras')\n", encoding="utf-8"
