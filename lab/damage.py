@@ -5,7 +5,7 @@ import typing
 
 from lab.maps import INDICES
 from lab.protocols import DISTANCE_BINS
-from lab.reading import array_header, open_archive, require_stored
+from lab.reading import array_header, open_archive, read_bytes, require_stored
 from lab.settings import PIXELS
 
 # The arrays of `embeddings.npz`, see `Run`: in one run, a letter is the same number everywhere.
@@ -47,6 +47,7 @@ OF_PIXELS = "queries", "tsne_test_layout", "tsne_train_layout"
 OF_A_LOSS = ("test_embeddings",)
 WHOLE_NUMBERS = "labels", "predictions", "indices", "mistakes", "queries", "classes"  # What such names end with.
 NUMBERS = "biuf"  # Kinds of NumPy.
+LONGEST_HISTORY = 1 << 24  # Bytes: 10,000 epochs take half of it.
 LARGEST = 3.4e38  # Of float32, in which all is computed: the squares of larger numbers have no end.
 
 
@@ -107,6 +108,24 @@ def check_arrays(path, run):
             numbers = run.arrays[name]
             if numbers.size and not 0 <= numbers.min() <= numbers.max() < len(run.class_names):
                 raise ValueError(f"{path}: {name} of classes that there are none of")
+
+
+def check_history(path, run):
+    """Refuses a `history.csv` without a line for each epoch of a `Run`: cut between two, it looks like a whole one.
+
+    One that is not there has been taken away, and nothing in it misleads.
+
+    Raises:
+        ValueError: If it is no such file.
+    """
+    try:
+        lines = read_bytes(path, LONGEST_HISTORY).count(b"\n")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ValueError(str(error)) from error
+    if lines != 1 + run.settings.epochs:
+        raise ValueError(f"{path}: {lines} lines of {run.settings.epochs} epochs")
 
 
 def _check_shapes(path, found):

@@ -1,6 +1,7 @@
 """All that is told while it runs: in the terminal, to TensorBoard, in the files of an epoch."""
 
 import contextlib
+import os
 import shlex
 import signal
 import threading
@@ -40,6 +41,10 @@ class History(keras.callbacks.CSVLogger):
         self.csv_file.buffer.write(state["content"].tobytes())
         self.csv_file.flush()
         self.append_header = False
+
+    def on_train_end(self, logs=None):
+        os.fsync(self.csv_file.fileno())  # No file that is put in its place whole: a power loss could cut it.
+        super().on_train_end(logs)
 
 
 class Log:

@@ -11,7 +11,7 @@ import re
 from lab.backup import BACKUP
 from lab.claims import CLAIM, Claim
 from lab.conflicts import ConflictError, differences, unknown
-from lab.damage import check_arrays, check_kinds, check_run
+from lab.damage import check_arrays, check_history, check_kinds, check_run
 from lab.files import LEFTOVER, is_leftover, read_json, remove_leftovers, save_arrays, save_bytes, save_json, save_table
 from lab.kept import MAPS, kept_tsne
 from lab.machine import environment
@@ -22,10 +22,12 @@ from lab.settings import PIXELS, Settings
 from losses import LOSSES
 from models import portable
 
+HISTORY = "history.csv"
+COMPARED = ("config.json", "metrics.json", "embeddings.npz", HISTORY)
 BACKUPS = (BACKUP, MAPS)  # Until a run ended.
 # What it leaves, beside its `config.json`.
 OURS = (
-    *("metrics.json", "history.csv", "embeddings.npz", "training.npz", "embedder.keras", "weights.weights.h5"),
+    *("metrics.json", HISTORY, "embeddings.npz", "training.npz", "embedder.keras", "weights.weights.h5"),
     *("tsne_*.csv", "tsne_*.png", "features*.png", "distances.png", "roc.png", "neighbors*.png", "confusion.png"),
     *("mistakes.png", "training.gif", "*tfevents*", "projector*"),
 )
@@ -79,9 +81,7 @@ class RunFolder:
 
     def load(self):
         """Reads the `Run`, its arrays when they are asked for; None if it did not end, or its files are damaged."""
-        return _load(
-            self, tuple(_stamp(self.path / name) for name in ("config.json", "metrics.json", "embeddings.npz"))
-        )
+        return _load(self, tuple(_stamp(self.path / name) for name in COMPARED))
 
     def is_damaged(self):
         """Whether the files of a run do not say any more how it was started or, if it ended, all that is compared."""
@@ -262,6 +262,7 @@ def _load(folder, stamps):
         check_run(run)
         if not run.failure:
             check_arrays(arrays, run)
+            check_history(folder.path / HISTORY, run)
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError):
         return None  # Whatever is missing, or of another kind.
     return run

@@ -9,13 +9,12 @@ from tensorboard.plugins.custom_scalar import layout_pb2, metadata
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from evaluation.significance import interval
-from lab.damage import LARGEST
+from lab.damage import LARGEST, LONGEST_HISTORY
 from lab.reading import read_bytes
 
 from .events import replace_events, scalars, texts
 from .sessions import table
 
-LONGEST_HISTORY = 1 << 24  # Bytes: 10,000 epochs take half of it.
 # Columns of `history.csv` by the title of their chart.
 CURVES = {
     "validation MAP@R": "val_map_at_r",

@@ -117,6 +117,29 @@ def test_an_array_whose_header_lies_is_found_before_room_is_made_for_it(folder):
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "epoch,loss\r\n",
+        "epoch,loss\r\n0,2.5\r\n",
+        "epoch,loss\r\n0,2.5\r\n1,1.",
+        "epoch,loss\r\n0,2.5\r\n1,1.5\r\n2,0.5\r\n",
+    ],
+)
+def test_a_history_of_other_epochs_than_those_of_the_run_is_found(folder, content):
+    (center(folder).path / "history.csv").write_text(content, encoding="utf-8", newline="")
+    assert is_damaged_alone(folder)
+
+
+def test_a_history_that_was_taken_away_and_that_of_a_run_that_failed_are_no_damage(folder):
+    assert not (center(folder).path / "history.csv").exists()
+    assert center(folder).load()
+    failed = RunFolder(write_run(folder, "triplet", failure="diverged: the loss is nan in epoch 1"))
+    (failed.path / "history.csv").write_text("epoch,loss\n0,nan\n", encoding="utf-8")
+    assert not failed.is_damaged()
+
+
+@pytest.mark.parametrize(
     ("file", "content"),
     [
         ("metrics.json", b'{"status": "finished", "test": {"map_'),

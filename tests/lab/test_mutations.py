@@ -78,7 +78,7 @@ def whole(tmp_path):
     """The folder of a run with a file of every kind that is read, or may be."""
     folder = RunFolder(write_run(tmp_path / "whole"))
     lines = [",".join(CURVES.values()), *[",".join(["0.5"] * len(CURVES))] * 2]
-    (folder.path / "history.csv").write_text("\n".join(lines), encoding="utf-8")
+    (folder.path / "history.csv").write_text("\n".join([*lines, ""]), encoding="utf-8")
     save_arrays(folder.path / "training.npz", {"epochs": np.arange(3), "map": np.zeros((3, 5, 2))})
     replace_events(folder.path, [(0, content) for content in texts({"result": "fine"})])
     (folder.path / "projector_config.pbtxt").write_text("embeddings {\n}\n", encoding="utf-8")
