@@ -21,7 +21,8 @@ from lab.reading import open_archive, read_array, read_bytes, require_file
 # What a process that was killed leaves; an older version's has neither place nor random part.
 LEFTOVER = re.compile(r"\.(?:partial|old)-(?:(?P<place>[0-9a-f]+)-)?(?P<process>\d+)-")
 DIGEST_NAME = "digest"  # Of all else in a JSON file.
-LONGEST_JSON = 1 << 25  # Bytes: the names of 100,000 classes take a third of it.
+LONGEST_JSON = 24_000_000  # Bytes: the names of 100,000 classes take a half of it.
+MOST_MARKS = 700_000  # Of JSON: quotes and commas of the names of 100,000 classes, twice, are 600,000.
 DAY = 24 * 60 * 60  # Seconds. No file takes that long to write.
 LAST_USED = 20  # Of what is kept for other commands.
 DIGEST = 32  # Bytes at the beginning of a sealed file.
@@ -187,7 +188,7 @@ def read_json(path):
     Of one that says nothing of that, as those of older versions, everything is taken.
     """
     try:
-        content = json.loads(read_bytes(path, LONGEST_JSON).decode())
+        content = json.loads(_modest(read_bytes(path, LONGEST_JSON)).decode())
         json.dumps(content, ensure_ascii=False).encode()  # Half a pair of surrogates could not be written again.
     except (OSError, ValueError, RecursionError):
         return {}
@@ -195,3 +196,16 @@ def read_json(path):
         return {}
     is_damaged = DIGEST_NAME in content and content.pop(DIGEST_NAME) != _digest(content)
     return {} if is_damaged else content
+
+
+def _modest(content):
+    """Bytes of JSON as they are.
+
+    Raises:
+        ValueError: If they have more values than anything of ours: two bytes may take a hundred of memory.
+    """
+    bare = content.translate(None, b" \t\r\n").replace(rb"\\", b"").replace(rb"\"", b"")
+    quotes = bare.count(b'"')
+    if quotes > MOST_MARKS or quotes + len(re.sub(rb'"[^"]*"', b"", bare)) > MOST_MARKS:
+        raise ValueError(f"more than {MOST_MARKS:,} quotes, commas and the like")
+    return content

@@ -10,7 +10,7 @@ from support.runs import make_run, write_run
 from lab.backup import BACKUP, Backup
 from lab.dashboard.comparison import write_comparison
 from lab.errors import InputError
-from lab.files import read_json
+from lab.files import LONGEST_JSON, read_json, save_json
 from lab.reading import read_bytes
 from lab.recognition.trained import load_trained
 from lab.results import gather
@@ -164,6 +164,24 @@ def test_in_place_of_an_image_anything_is_broken(tmp_path, make):
     make(tmp_path / "a.webp")
     with little_memory(), pytest.raises(BrokenImage):
         read_image(tmp_path / "a.webp", (8, 8, 3))
+
+
+@pytest.mark.parametrize("values", ["[],", '"ab",', '"\\\\",{},'])
+def test_json_of_more_values_than_any_of_ours_is_not_read(tmp_path, values):
+    (tmp_path / "a.json").write_text(f'{{"a":[{values * (LONGEST_JSON // len(values) - 3)}0]}}', encoding="utf-8")
+    size = (tmp_path / "a.json").stat().st_size
+    assert 0.99 * LONGEST_JSON < size <= LONGEST_JSON
+    with little_memory(size):
+        assert read_json(tmp_path / "a.json") == {}
+
+
+@pytest.mark.parametrize("name", ['"Smith", [{{{}}}]: \\, 1', "字形語音語字形語音語{}"])
+def test_json_with_the_names_of_100_000_classes_is_read(tmp_path, name):
+    names = [name.format(number) for number in range(100_000)]
+    content = {"class_names": names, "judged_names": names, "test": {"map_at_r": 0.5}}
+    save_json(tmp_path / "a.json", content)
+    with little_memory((tmp_path / "a.json").stat().st_size):
+        assert read_json(tmp_path / "a.json") == content
 
 
 def test_json_longer_than_any_of_ours_is_not_read(tmp_path):
