@@ -2,8 +2,13 @@
 
 from lab.batches import Batches
 from lab.errors import InputError
+from lab.machine import memory
 from losses import LOSSES
 from models import build_embedder
+
+# Of each number of an embedding: it, that of its L2-normalised one, and their copies while distances are taken. As many
+# of a class: its weight, the gradient, and two averages of the optimizer.
+BYTES = 4 * 4
 
 
 def check(settings, splits):
@@ -14,8 +19,10 @@ def check(settings, splits):
         splits: Dict from a split, or None, to its `Dataset`.
 
     Raises:
-        InputError: If a loss refuses its arguments, the network its images, or the sampler its numbers.
+        InputError: If a loss refuses its arguments, the network its images, the sampler its numbers, or if the
+            embeddings need more memory than there is.
     """
+    _check_memory(settings[0].embedding_dim, splits.values())
     _check_losses(settings, splits)
     first = settings[0]
     try:  # An image may be too small for it, its weights may be out of reach.
@@ -27,6 +34,17 @@ def check(settings, splits):
             Batches.of(data.train, first)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _check_memory(embedding_dim, splits):
+    images, classes = max((sum(map(len, data.parts.values())), data.num_classes) for data in splits)
+    most = memory() // (BYTES * (images + classes))
+    if embedding_dim > most:
+        needed = BYTES * (images + classes) * embedding_dim
+        raise InputError(
+            f"--embedding-dim {embedding_dim}: embeddings of {images:,} images and {classes:,} classes take "
+            f"{needed / 1e9:,.1f} GB, and this machine has {memory() / 1e9:,.1f} GB. Give {most:,} or less"
+        )
 
 
 def _check_losses(settings, splits):

@@ -41,6 +41,14 @@ def processor():
     return _cpu_info().get("model name") or platform.processor() or platform.machine()
 
 
+def memory():
+    """Bytes of memory that the machine has; endless where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError):  # Of Windows; of a system without the number.
+        return float("inf")
+
+
 def device():
     """The processor, or the GPUs, that training runs on."""
     names = [accelerator.name for accelerator in backend().accelerators()]

@@ -189,6 +189,18 @@ def test_a_baseline_of_other_settings_is_refused(planned, folder):
         planned()
 
 
+def test_embeddings_that_need_more_memory_than_there_is_are_refused_with_what_they_need(planned, tmp_path, monkeypatch):
+    bytes_of_a_number, images, classes = 4 * 4, 500 + 100 + 400, 10
+    monkeypatch.setattr("lab.checks.memory", lambda: 65_535 * bytes_of_a_number * (images + classes))
+    planned("--embedding-dim", "65535")
+    told = (
+        r"^--embedding-dim 65536: embeddings of 1,000 images and 10 classes take 1\.1 GB, and this machine has 1\.1 GB"
+        r"\. Give 65,535 or less$"
+    )
+    with pytest.raises(InputError, match=told):
+        planned("--embedding-dim", "65536")
+
+
 def test_what_is_no_run_is_refused(planned, tmp_path):
     (tmp_path / "digits" / "center" / "seed-0").mkdir(parents=True)
     (tmp_path / "digits" / "center" / "seed-0" / "notes.txt").write_text("mine", encoding="utf-8")
