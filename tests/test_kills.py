@@ -1,4 +1,7 @@
-"""A study that is killed again and again ends as an undisturbed one: nothing is lost, nothing made twice."""
+"""A study that fails again and again ends as an undisturbed one: nothing is lost, nothing made twice.
+
+It is killed, or the system refuses something: memory, room on a disk, any writing. That is said in a line.
+"""
 
 import collections
 import io
@@ -19,7 +22,15 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 ROOT = pathlib.Path(__file__).parents[1]
 FLAGS = ("--dataset=digits", "--epochs=4", "--tsne-iterations=300", "--embedding-dim=8", "--perplexity=5")
-STATUS = {"SIGKILL": -9, "SIGTERM": 143}
+SIGNALS = {"SIGKILL": -9, "SIGTERM": 143}
+REMEDIES = {
+    "ENOSPC": "No space left on device. Make room there",
+    "EROFS": "Read-only file system. Make it writable",
+    "MemoryError": "there is not enough memory. Close other programs",
+    "ResourceExhaustedError": "there is not enough memory. Close other programs",
+}
+STATUS = SIGNALS | dict.fromkeys(REMEDIES, 3)
+KEPT = "Runs that ended are kept: the same command goes on from there.\n"
 
 # The moments of a run in their order; the last is of one that starts again.
 OF_PIXELS = "write config.json", "stage t-SNE", "write tsne-*.backup", "write embeddings.npz", "write metrics.json"
@@ -35,8 +46,9 @@ OF_ALL = "write comparison_*.png", "write results.csv"
 
 
 def kill(run, at, signal="SIGKILL", delay=0.0):
-    """What `Killer` takes; a stage has begun a moment before."""
-    return {"run": run, "at": at, "signal": signal, "delay": delay or (0.02 if at.startswith("stage") else 0.0)}
+    """What `Killer` takes; a stage has begun a moment before a signal comes."""
+    begun = at.startswith("stage") and signal in SIGNALS
+    return {"run": run, "at": at, "signal": signal, "delay": delay or (0.02 if begun else 0.0)}
 
 
 def fifty_kills(runs, chance):
@@ -49,7 +61,7 @@ def fifty_kills(runs, chance):
         planned += [(run, at) for at in (*mine, "run", AT_ITS_END[number % len(AT_ITS_END)])]
     planned += [(None, at) for at in OF_ALL]
     return [
-        kill(run, at, chance.choice(list(STATUS)), chance.uniform(0.1, 3) if at == "run" else 0.0)
+        kill(run, at, chance.choice(list(SIGNALS)), chance.uniform(0.1, 3) if at == "run" else 0.0)
         for run, at in planned
     ]
 
@@ -70,12 +82,22 @@ class Study:
 
     def assert_nothing_is_lost(self):
         assert [status for _, status, _ in self.commands] == [*(STATUS[kill["signal"]] for kill in self.kills), 0]
-        assert "Traceback" not in (self.folder / "killed.txt").read_text(encoding="utf-8")
+        self.assert_each_refusal_is_said_in_a_line()
         # One at any time may come after a run has ended.
         assert {at for _, what, at in self.journal if what == "missed"} <= {*AT_ITS_END}
         self.assert_no_run_is_done_twice()
         self.assert_no_part_is_done_twice()
         self.assert_ends_as_undisturbed()
+
+    def assert_each_refusal_is_said_in_a_line(self):
+        with open(self.folder / "killed.txt", encoding="utf-8") as file:
+            lines = list(file)
+        assert not [line for line in lines if "Traceback" in line]
+        told = [line for line in lines if line.startswith("main.py: ")]
+        remedies = [REMEDIES[kill["signal"]] for kill in self.kills if kill["signal"] in REMEDIES]
+        for line, remedy in zip(told, remedies, strict=True):
+            assert remedy in line
+            assert line.endswith(KEPT)
 
     def assert_no_run_is_done_twice(self):
         for (_, _, before), (_, _, after) in zip(self.commands, self.commands[1:], strict=False):
@@ -147,7 +169,9 @@ def test_a_study_that_is_killed_ends_as_an_undisturbed_one(tmp_path):
         kill(run, "append history"),
         kill(run, "write training.backup"),
         kill(run, "stage t-SNE", "SIGTERM"),
-        kill(run, "write roc.png"),
+        kill(run, "stage drawing", "MemoryError"),
+        kill(run, "stage TensorBoard", "ENOSPC"),
+        kill(run, "write metrics.json", "EROFS"),
         kill(run, "remove training.backup"),
     ]
     Study(tmp_path, ["--losses", "center"], kills).assert_nothing_is_lost()
@@ -159,3 +183,14 @@ def test_a_study_that_is_killed_fifty_times_ends_as_an_undisturbed_one(tmp_path)
     kills = fifty_kills([f"{loss} seed {seed}" for seed in (0, 1) for loss in losses], random.Random(0))
     assert len(kills) == 50
     Study(tmp_path, ["--losses", *losses, "--seeds", "2"], kills).assert_nothing_is_lost()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("first", [0, 2])  # Where one refuses memory, the other refuses to write.
+def test_a_study_that_is_refused_something_at_every_moment_ends_as_an_undisturbed_one(tmp_path, first):
+    run = "center seed 0"
+    planned = [(None, "load"), *(("raw pixels", at) for at in OF_PIXELS)]
+    planned += [(run, at) for at in (*OF_A_LOSS, *AT_ITS_END)] + [(None, at) for at in OF_ALL]
+    kinds = list(REMEDIES) * len(planned)
+    kills = [kill(*at, kind) for at, kind in zip(planned, kinds[first:], strict=False)]
+    Study(tmp_path, ["--losses", "center"], kills).assert_nothing_is_lost()

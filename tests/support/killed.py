@@ -1,4 +1,6 @@
-"""Runs a study whose command kills itself again and again, at moments that are chosen, and says what happened.
+"""Runs a study whose command fails again and again, at moments that are chosen, and says what happened.
+
+It kills itself, or the system refuses something.
 
     PYTHONPATH=.:tests python tests/support/killed.py PLAN
 
@@ -7,6 +9,7 @@ takes seconds to import all that a command needs: this one does so once, and for
 started no thread by then.
 """
 
+import errno
 import fnmatch
 import json
 import os
@@ -16,6 +19,7 @@ import sys
 import threading
 import traceback
 
+import tensorflow as tf
 from support.small_network import build_small
 
 import lab.dashboard.tensorboard  # noqa: F401 - A command imports it late.
@@ -28,6 +32,14 @@ from lab.log import History, Log
 from lab.run_folder import RunFolder
 from models import MODELS
 
+# What is raised where something is refused, in place of the error of the system or the library.
+REFUSALS = {
+    "ENOSPC": OSError(errno.ENOSPC, "No space left on device"),
+    "EROFS": OSError(errno.EROFS, "Read-only file system"),
+    "MemoryError": MemoryError(),
+    "ResourceExhaustedError": tf.errors.ResourceExhaustedError(None, None, ""),
+}
+CHANGES = {"os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.utime", "os.truncate"}  # Of a file system.
 LONGEST = 1800  # Seconds of a command, on a busy machine; one that takes longer hangs.
 
 
@@ -35,13 +47,14 @@ class Killer:
     """What a process does beside its command: it keeps a journal of what it has done, and kills itself.
 
     Args:
-        kill: Dict of the moment, `at`, a pattern; of the `run`, None for any; of the name of the `signal`; of the
-            `delay` in seconds after the moment. None if nothing is to happen.
+        kill: Dict of the moment, `at`, a pattern; of the `run`, None for any; of the name of the `signal`, or one of
+            `REFUSALS`; of the `delay` in seconds after the moment, of a signal. None if nothing is to happen.
+        folder: Of the results, which nothing can be written to any more once `EROFS` was raised.
         journal: File that gets a line for each epoch and map that begins or has ended, and for the kill.
     """
 
-    def __init__(self, kill, journal):
-        self.kill, self.run = kill, None
+    def __init__(self, kill, folder, journal):
+        self.kill, self.folder, self.run = kill, folder, None
         self.journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
     def watch(self):
@@ -72,6 +85,10 @@ class Killer:
     def die(self, half_written=None):
         kill, self.kill = self.kill, None
         self.note("killed", kill["at"])
+        if kill["signal"] == "EROFS":
+            sys.addaudithook(self.refuse_to_write)
+        if kill["signal"] in REFUSALS:
+            raise REFUSALS[kill["signal"]]
         send = os.getpid(), getattr(signal, kill["signal"])
         if kill["delay"]:
             threading.Timer(kill["delay"], os.kill, send).start()
@@ -79,6 +96,11 @@ class Killer:
         if half_written and kill["signal"] == "SIGKILL":  # After the other, the file may still be completed.
             os.truncate(half_written, half_written.stat().st_size // 2)
         os.kill(*send)
+
+    def refuse_to_write(self, event, arguments):
+        writes = event in CHANGES or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        if writes and str(arguments[0]).startswith(self.folder):
+            raise OSError(*REFUSALS["EROFS"].args)  # As often as it happens.
 
     def miss(self, run):
         """Kills the process if its moment will not come any more: the run has ended."""
@@ -163,7 +185,7 @@ def start(arguments, kill, journal, output):
         file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(file, 1)
         os.dup2(file, 2)
-        Killer(kill, journal).watch()
+        Killer(kill, arguments[-1], journal).watch()
         status = story.main(arguments)
     except BaseException:
         traceback.print_exc()
