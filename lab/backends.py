@@ -12,7 +12,8 @@ with contextlib.suppress(ImportError):  # On any backend Keras imports it to set
     import tensorflow  # noqa: F401
 
 STEPS_PER_CALL = 8  # Training steps between two returns to Python.
-OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|out of memory|can't allocate memory")  # As JAX and PyTorch say it.
+# As JAX and PyTorch say it, and Python, of the stack of a thread.
+OUT_OF_MEMORY = re.compile("RESOURCE_EXHAUSTED|out of memory|can't allocate memory|can't start new thread")
 
 OLD = re.compile(r"[3-7]\.")  # Compute capability of a GPU without bfloat16. Those of AMD, and TPUs, have no number.
 

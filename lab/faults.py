@@ -34,7 +34,7 @@ def as_fault(error, place):
 
     `place` is where something was written, if the error does not say.
     """
-    if isinstance(error, MemoryError) or is_out_of_memory(error):
+    if any(_is_of_memory(each) for each in _with_contexts(error)):
         return (
             "there is not enough memory. Close other programs, or ask for less: fewer images a batch with "
             f"--classes-per-batch, a smaller --model, --embedding-dim or --image-size. {KEPT}"
@@ -44,3 +44,14 @@ def as_fault(error, place):
     remedy = REMEDIES.get(error.errno)
     where = error.filename or place
     return f"{f'{where}: ' if where else ''}{error.strerror}. {f'{remedy}. ' if remedy else ''}{KEPT}"
+
+
+def _is_of_memory(error):
+    return isinstance(error, MemoryError) or is_out_of_memory(error) or getattr(error, "errno", None) == errno.ENOMEM
+
+
+def _with_contexts(error):
+    """An error, and those that were being handled when it was raised: a library that cleans up may fail at that too."""
+    while error:
+        yield error
+        error = error.__context__

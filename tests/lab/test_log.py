@@ -73,6 +73,8 @@ def test_bad_input_ends_the_command_with_one_message_and_status_2(log, kind, cap
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a"), "a: Not a directory. It was moved"),
         (OSError(errno.EXDEV, "Invalid cross-device link", "a"), "a: Invalid cross-device link. Runs that ended"),
         (MemoryError(), "there is not enough memory. Close other programs"),
+        (RuntimeError("can't start new thread"), "there is not enough memory. Close other programs"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory", "a"), "there is not enough memory. Close other programs"),
     ],
     ids=repr,
 )
@@ -86,6 +88,20 @@ def test_what_the_system_refuses_ends_the_command_with_one_line_and_status_3(log
     assert output.err.endswith("Runs that ended are kept: the same command goes on from there.\n")
     assert output.err.count("\n") == 1
     assert output.out == ""
+
+
+def test_memory_that_is_refused_is_said_although_a_library_fails_at_cleaning_up_after_it(log, capsys):
+    """As `np.savez` does: it closes a file whose memory could not grow."""
+    with log:
+        try:
+            raise MemoryError
+        finally:
+            try:
+                raise ValueError("I/O operation on closed file.")
+            except ValueError as error:
+                raise error from None  # So does Keras.
+    assert log.status == 3
+    assert capsys.readouterr().err.startswith("main.py: there is not enough memory. Close other programs")
 
 
 class NobodyReads(io.StringIO):
