@@ -1,5 +1,9 @@
 """Where there is no room for a file, the old one stays, nothing half written does, and the reason is said."""
 
+import pathlib
+import resource
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,6 +20,7 @@ from lab.files import save_arrays, save_bytes, save_json, save_table
 from lab.run_folder import RunFolder
 from main import main
 
+ROOT = pathlib.Path(__file__).parents[2]
 FLAGS = ("--dataset", "digits", "--losses", "softmax", "center", "--epochs", "2", "--embedding-dim", "2")
 SIZES = (0, 200, 500, 700, 1000, 1500, 2000, 3000, 4000, 6000, 8000, 10_000, 15_000, 20_000, 25_000, 30_000)  # Bytes,
 SIZES += (40_000, 60_000, 80_000, 100_000)  # less than the largest file has.
@@ -98,3 +103,15 @@ def test_with_ever_more_room_the_same_command_gets_further_and_ends_with_the_sam
     assert main(command) == 0
     assert main([*FLAGS, "--runs", str(tmp_path / "undisturbed")]) == 0
     assert list(differences(tmp_path / "undisturbed", tmp_path / "runs")) == []
+
+
+@pytest.mark.long
+def test_with_forty_open_files_at_a_time_a_command_ends_as_ever(tmp_path):
+    process = subprocess.run(
+        [sys.executable, "main.py", *FLAGS, "--runs", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40)),
+    )
+    assert (process.returncode, process.stderr) == (0, "")
