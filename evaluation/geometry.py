@@ -1,5 +1,7 @@
 """The shape of an embedding: how compact its classes are, how far apart, how many directions it uses."""
 
+import itertools
+
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
@@ -7,6 +9,7 @@ from .vectors import l2_normalize, row_blocks, squared_distances
 
 NEIGHBORS = 10  # Of each point that are looked for in a picture.
 DIRECT = 1000  # Class means up to which each distance is that of a difference.
+SIDE = 500  # Items of small classes that the silhouette compares with as many others at a time.
 MEANS = 10_000  # Of more class means, the distances and angles between a seeded choice of so many are looked at.
 
 
@@ -66,21 +69,49 @@ def silhouette(embeddings, labels):
     _, labels, counts = np.unique(labels, return_inverse=True, return_counts=True)
     order = np.argsort(labels, kind="stable")
     # In float64: squares of small distances would be lost in those of the lengths.
-    embeddings, labels = embeddings[order].astype(np.float64), labels[order]
-    firsts = np.cumsum(counts) - counts  # Where each class begins.
-    values = np.zeros(len(labels))
-    for rows in row_blocks(len(labels), len(labels)):
-        distances = np.sqrt(squared_distances(embeddings[rows], embeddings))
-        own = np.arange(len(distances)), labels[rows]
-        distances[own[0], np.arange(len(labels))[rows]] = 0  # Rounding leaves an item away from itself.
-        sums = np.add.reduceat(distances, firsts, axis=1, dtype=np.float64)
-        others = counts[labels[rows]] - 1
-        within = sums[own] / np.maximum(others, 1)
-        sums[own] = np.inf
-        nearest = (sums / counts).min(axis=1)
-        larger = np.maximum(within, nearest)
-        values[rows] = np.where((others > 0) & (larger > 0), (nearest - within) / np.where(larger > 0, larger, 1), 0)
+    points, labels = embeddings[order].astype(np.float64), labels[order]
+    within, nearest = np.empty(len(labels)), np.full(len(labels), np.inf)
+    for first, second in itertools.combinations_with_replacement(_whole_classes(counts), 2):
+        sums = _summed_distances(points, labels, first, second)
+        if first == second:
+            own = _one_hot(labels[first]) > 0
+            within[first], sums[0][own] = sums[0][own], np.inf
+            sums = sums[:1]
+        for items, others, found in zip((first, second), (second, first), sums, strict=False):
+            means = found / counts[labels[others.start] : labels[others.stop - 1] + 1]
+            nearest[items] = np.minimum(nearest[items], means.min(axis=1))
+    others = counts[labels] - 1
+    within /= np.maximum(others, 1)
+    larger = np.maximum(within, nearest)
+    values = np.where((others > 0) & (larger > 0), (nearest - within) / np.where(larger > 0, larger, 1), 0)
     return float(values.mean())
+
+
+def _whole_classes(counts):
+    """Slices of items that are sorted by class: of one class each, or of several with at most `SIDE` items."""
+    edges, ends = [0], np.cumsum(counts).tolist()
+    for end, following in itertools.pairwise(ends):
+        if following - edges[-1] > SIDE:
+            edges.append(end)
+    return [slice(*edge) for edge in itertools.pairwise([*edges, ends[-1]])]
+
+
+def _summed_distances(points, labels, first, second):
+    """Sums of the distances of the items of two slices to each class of the other: `(n, D)` and `(m, C)`."""
+    there, back, one_hot = [], 0, _one_hot(labels[first])
+    for rows in row_blocks(len(one_hot), second.stop - second.start):
+        distances = squared_distances(points[first][rows], points[second])
+        np.sqrt(distances, out=distances)
+        if first == second:
+            np.fill_diagonal(distances[:, rows.start :], 0)  # Rounding leaves an item away from itself.
+        there.append(distances @ _one_hot(labels[second]))
+        back += distances.T @ one_hot[rows]
+    return np.concatenate(there), back
+
+
+def _one_hot(labels):
+    """The classes of items sorted by class, `(n, C)`."""
+    return (labels[:, None] == np.arange(labels[0], labels[-1] + 1)).astype(np.float64)
 
 
 def spectrum(embeddings):

@@ -99,9 +99,11 @@ def silhouette_by_loops(points, labels):
     return sum(values) / len(values)
 
 
+@pytest.mark.parametrize("side", [1, 30, 500])  # Classes apart, some of them together, all.
 @pytest.mark.parametrize("values", [1, 700, 5_000_000])
-def test_silhouette_equals_loops_for_any_block(monkeypatch, values):
+def test_silhouette_equals_loops_for_any_block(monkeypatch, values, side):
     monkeypatch.setattr("evaluation.vectors.VALUES", values)
+    monkeypatch.setattr("evaluation.geometry.SIDE", side)
     points, labels = data(100)
     labels = np.where(labels == 0, 90, labels)  # Class numbers need not be without gaps.
     labels[3] = 50  # Alone in its class.
