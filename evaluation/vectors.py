@@ -44,8 +44,9 @@ def squared_distances(a, b):
     # Around their mean the rows are small, and so is the rounding of the expanded square.
     center = b.mean(axis=0)
     a, b = a - center, b - center
-    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :] - 2 * a @ b.T
-    return np.maximum(squared, 0)
+    squared = (a**2).sum(axis=1)[:, None] + (b**2).sum(axis=1)[None, :]
+    squared -= 2 * a @ b.T
+    return np.maximum(squared, 0, out=squared)
 
 
 def nearest(a, b, count):
