@@ -47,6 +47,17 @@ def test_an_item_never_finds_itself_among_its_duplicates():
     assert retrieval(embeddings, np.array([0, 1, 0, 1])) == dict.fromkeys(RETRIEVAL, 0.0)
 
 
+@pytest.mark.parametrize("kind", ["float32", "float64"])
+def test_of_items_equally_far_those_of_other_classes_come_first(kind):
+    labels = np.array([0, 0, 0, 1, 1])
+    assert retrieval(np.ones((5, 2), kind), labels) == dict.fromkeys(RETRIEVAL, 0.0)  # As if nothing were learnt.
+    line = np.array([[0.0], [2.0], [2.0], [-2.0], [9.0]], kind)
+    # At 0 the one at -2 comes first, then one at 2: 0, 1/2, (1/2) / 2. At each 2 the other one, then 0: 1, 1, 1. At -2
+    # and 9 others are nearer than the only one of the class: 0, 0, 0.
+    expected = {"recall_at_1": 2 / 5, "r_precision": 2.5 / 5, "map_at_r": 2.25 / 5}
+    assert retrieval(line, labels) == pytest.approx(expected)
+
+
 def test_an_item_alone_in_its_class_is_found_but_does_not_ask():
     embeddings, labels = np.array([[0.0], [2.0], [3.0], [9.0]]), np.array([0, 0, 1, 2])
     # The two of class 0 ask: at 0 the nearest is 2 (yes), at 2 it is 3 (no).
