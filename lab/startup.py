@@ -10,8 +10,10 @@ import sys
 import tempfile
 import warnings
 
-# Threads of t-SNE that wait for each other by spinning take several times as long beside any other program.
+# Threads of t-SNE that wait for each other by spinning take several times as long beside any other program, and those
+# of matrix products that wait for the next one take the processor from what comes between.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Errors only.
 warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)  # TensorFlow's, under NumPy 2.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its own model: no cause for warnings.
