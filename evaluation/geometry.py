@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 
 from .vectors import l2_normalize, row_blocks, squared_distances
 
@@ -53,6 +54,7 @@ def geometry(embeddings, labels, means):
     }
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # Threads of products as small as these wait more than they work.
 def silhouette(embeddings, labels):
     """How much nearer, on average, an item is to its own class than to the nearest other one, in `[-1, 1]`.
 
