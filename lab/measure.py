@@ -3,6 +3,7 @@
 import dataclasses
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from evaluation.retrieval import neighbors
 from evaluation.tsne import tsne
@@ -27,7 +28,8 @@ def measure(model, data, selection, settings, stage, tsne=tsne):
     classifies = model.class_logits(embeddings["validation"][:1]) is not None
     logits = {part: Logits(model, embeddings[part]) for part in judged} if classifies else None
     stage("scoring")
-    judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, logits)
+    with threadpool_limits(1, "blas"):  # Threads of products as small as these wait for each other, and spin meanwhile.
+        judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, logits)
     points = {part: l2_normalize(found) for part, found in embeddings.items()}
     arrays = judgement.arrays | selection.images(data) | _strips(data, points, selection.queries)
     arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
