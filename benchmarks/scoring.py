@@ -12,10 +12,11 @@ each class in 100 draws; silhouette; distances and angles of class means with th
 embeddings: scikit-learn's `roc_curve` with `roc_auc_score` on the distances of the same pairs, and its silhouette;
 recall@1, R-precision and MAP@R by the `AccuracyCalculator` of pytorch-metric-learning, which searches with faiss.
 
-Each is measured in a process of its own, in turn, `--rounds` times: medians are shown, of the seconds of CPU of all
-threads, which other programs disturb least, and of those by the clock; then how many times as long the others take. The
-memory is that of the whole process at its highest, Python and the libraries included. The last lines have exponents:
-what the CPU seconds grow with from the smallest to the largest of several sizes.
+Matrix products have one thread, as in `main.py`. Each is measured in a process of its own, in turn, `--rounds` times:
+medians are shown, of the seconds of CPU of all threads, which other programs disturb least, and of those by the clock;
+then how many times as long the others take. The memory is that of the whole process at its highest, Python and the
+libraries included. The last lines have exponents: what the CPU seconds grow with from the smallest to the largest of
+several sizes.
 """
 
 import argparse
@@ -31,6 +32,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 START = """
 import resource, time
 import numpy as np
+from threadpoolctl import threadpool_limits
 from evaluation.classification import few_shot_accuracies, knn_accuracy, nearest_mean
 from evaluation.geometry import class_distances, geometry, silhouette
 from evaluation.retrieval import retrieval
@@ -42,8 +44,9 @@ points = rng.normal(size=({classes}, {dims})).astype("float32")[labels]
 points += rng.normal(size=points.shape).astype("float32")
 points = l2_normalize(points)
 {imports}
-began, used = time.perf_counter(), time.process_time()
-{work}
+with threadpool_limits(1, "blas"):
+    began, used = time.perf_counter(), time.process_time()
+    {work}
 used, seconds = time.process_time() - used, time.perf_counter() - began
 print(used, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 """
