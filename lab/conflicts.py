@@ -47,7 +47,7 @@ def _flag(name):
 
 
 def _in_words(value):
-    if value is None:
+    if value is None or value == ():
         return "none"
     return ("off", "on")[value] if isinstance(value, bool) else as_given(value)
 

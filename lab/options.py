@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import math
 import pathlib
 import shlex
 import sys
@@ -15,18 +14,14 @@ from lab.backends import BACKENDS
 from lab.changes import parse_changes, parse_sweep
 from lab.errors import InputError, unknown
 from lab.files import make_folder
-from lab.flags import EPOCHS, SPLITS, TRIALS, make_parser
+from lab.flags import AUGMENTATIONS, SPLITS, TRIALS, make_parser
 from lab.machine import choose_precision
 from lab.protocols import PROTOCOLS
+from lab.recipes import by_recipe
 from lab.settings import Settings, as_given
 from lab.sources import SOURCES, name_of
 from lab.startup import hidden_start_up_noise
 from losses import LOSSES
-
-QUICK_EPOCHS = 2
-SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown to the network,
-FEWEST_EPOCHS, MOST_EPOCHS = 5, 100  # of a data set that has no number of epochs of its own.
-SMALL = 28  # Pixels; the network for images up to it is the small one.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,6 +32,7 @@ class Options:
         command: The command line, for the record.
         dataset, image_size, quick: Name or path of the data set, `(height, width)` that its images are scaled to or
             None, and whether a part of them will do.
+        recipe: What decides where the command does not: see `by_recipe`.
         same: Dict of the `Settings` that all runs share, as far as the command says them.
         runs_each: List of dicts of the `Settings` in which the runs of a split differ.
         splits: How many splits of the classes there are, where a protocol holds classes out.
@@ -57,6 +53,7 @@ class Options:
     dataset: str | pathlib.Path
     image_size: tuple | None
     quick: bool
+    recipe: str
     same: dict
     runs_each: list
     splits: int
@@ -80,15 +77,11 @@ class Options:
 
     def settings(self, data):
         """List of the `Settings` of every run on a `Dataset`, loss by loss for each split and seed."""
-        images, sides, fewest = len(data.train), data.image_shape[:2], min(map(len, data.parts.values()))
-        epochs = EPOCHS.get(data.name) if data.content is None else None
-        epochs = epochs or min(max(FEWEST_EPOCHS, math.ceil(SHOWN_IMAGES / images)), MOST_EPOCHS)
-        by_data = {
+        fewest = min(map(len, data.parts.values()))
+        by_data = by_recipe(self.recipe, data, self.quick, self.same) | {
             "dataset": data.name,
             "content": data.content,
             "protocol": self._protocol(data).name,
-            "epochs": QUICK_EPOCHS if self.quick else epochs,
-            "model": "cnn" if max(sides) <= SMALL else "resnet",
             "perplexity": min(Settings.perplexity, max(2.0, fewest // 3)),
         }
         given = {name: value for name, value in self.same.items() if value is not None and name != "protocol"}
@@ -152,7 +145,8 @@ def _options(flags, command):
     if not (flags.summarize or flags.embed):
         make_folder(flags.runs)
     name = flags.dataset if flags.dataset in SOURCES else name_of(flags.dataset)
-    kind = PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
+    kind = "" if flags.recipe == "default" else f"-{flags.recipe}"
+    kind += PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
     kind += f"-sweep-{flags.sweep.partition('=')[0]}" if flags.sweep else ""
     path = flags.runs / (name + kind)
     if path.exists() and not path.is_dir():
@@ -166,6 +160,8 @@ def _options(flags, command):
     # That of a path shows in its content.
     size = "x".join(map(str, flags.image_size)) if flags.image_size and flags.dataset in SOURCES else None
     same |= {"precision": precision, "image_size": size, "backend": keras.backend.backend()}
+    if flags.augment is not None:
+        same["augment"] = tuple(name for name in AUGMENTATIONS if name in (flags.augment or ["shift"]))
     del same["dataset"], same["sweep"]
     runs_each = [
         {"seed": seed, "loss": loss, "sweep": next(iter(change), None)}

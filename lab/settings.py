@@ -31,7 +31,7 @@ class Settings:
     model: str = "cnn"
     embedding_init: str = "glorot"
     sampler: str = "balanced"
-    augment: bool = False
+    augment: tuple = ()
     learning_rate: float = 0.004
     overrides: dict = dataclasses.field(default_factory=dict)
     sweep: str | None = None
@@ -47,6 +47,7 @@ class Settings:
     classes_per_batch: int | None = None
     per_class: int | None = None
     backend: str = "tensorflow"
+    optimizer: str = "adamw"
 
     @classmethod
     def from_dict(cls, values):
@@ -62,14 +63,17 @@ class Settings:
         except TypeError as error:  # No dict; or fields that are missing, or of a later version.
             raise ValueError(str(error)) from error
         kinds = isinstance(settings.loss, str) and isinstance(settings.overrides, dict)
+        kinds = kinds and isinstance(settings.augment, bool | list | tuple)
         if not kinds or settings.sweep not in (None, *settings.overrides):
-            raise ValueError(f"{settings.loss} with overrides {settings.overrides} of a sweep of {settings.sweep}")
+            of_sweep = f"overrides {settings.overrides} of a sweep of {settings.sweep}"
+            raise ValueError(f"{settings.loss} with augment {settings.augment} and {of_sweep}")
         overrides = {name: tuple(v) if isinstance(v, list) else v for name, v in settings.overrides.items()}
-        return dataclasses.replace(settings, overrides=overrides)
+        augment = ("shift",) * settings.augment if isinstance(settings.augment, bool) else tuple(settings.augment)
+        return dataclasses.replace(settings, overrides=overrides, augment=augment)
 
     def to_dict(self):
         """Dict of plain values to keep; of the raw pixels those alone that they depend on."""
-        values = dataclasses.asdict(self)
+        values = dataclasses.asdict(self) | {"augment": list(self.augment)}  # As JSON gives it back.
         return {name: values[name] for name in _OF_PIXELS} if self.loss == PIXELS else values
 
     def of_pixels(self):

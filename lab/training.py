@@ -5,7 +5,7 @@ import keras
 from lab.backends import RandomNumbers, backend
 from lab.backup import Backup
 from lab.batches import Batches, feed
-from lab.optimizer import AdamW
+from lab.optimizer import OPTIMIZERS
 from lab.run import Training
 from models import start_averages
 
@@ -94,6 +94,6 @@ def _optimizer(settings, steps_per_epoch):
     schedule = keras.optimizers.schedules.CosineDecay(
         0.0, max(1, steps - warm_up), warmup_target=settings.learning_rate, warmup_steps=warm_up
     )
-    optimizer = AdamW(schedule, weight_decay=WEIGHT_DECAY)
+    optimizer = OPTIMIZERS[settings.optimizer](schedule, weight_decay=WEIGHT_DECAY)
     optimizer.exclude_from_weight_decay(var_names=["bias", "beta", "gamma", "alpha", "centers"])
     return optimizer

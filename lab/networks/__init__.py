@@ -1,5 +1,7 @@
 """Every network by name: small ones of our own, and the backbones of `keras.applications`."""
 
+import functools
+
 import keras
 
 from .backbones import backbones, features
@@ -18,7 +20,12 @@ __all__ = [
     "start_averages",
 ]
 
-MODELS = {"cnn": build_cnn, "lenet++": build_lenet_plus_plus, "resnet": build_resnet}
+MODELS = {
+    "cnn": build_cnn,
+    "lenet++": build_lenet_plus_plus,
+    "resnet": build_resnet,
+    "wide_resnet": functools.partial(build_resnet, widths=(64, 128)),  # For 28 pixels: 670,000 parameters.
+}
 
 
 def build_embedder(settings, image_shape):

@@ -61,16 +61,16 @@ def build_lenet_plus_plus(image_shape, embedding_dim, embedding_init="glorot"):
     return keras.Model(images, embedding(x, embedding_dim, embedding_init), name="lenet_plus_plus")
 
 
-def build_resnet(image_shape, embedding_dim, embedding_init="glorot"):
+def build_resnet(image_shape, embedding_dim, embedding_init="glorot", widths=(32, 64, 128)):
     """A small residual network for images of 32 to 96 pixels: three stages of two blocks, 700,000 parameters.
 
     For a CPU each stage starts by halving the resolution, and so does the first convolution of images from 64 pixels
-    on. Args and returns as `build_cnn`.
+    on. Args and returns as `build_cnn`; `widths` are the filters of each stage.
     """
     images = keras.Input(image_shape)
     x = layers.Rescaling(1 / 255)(images)
     x = _convolution(x, 32, 3, strides=2 if min(image_shape[:2]) >= 64 else 1)
-    for filters in (32, 64, 128):
+    for filters in widths:
         x = _residual(x, filters, strides=2)
         x = _residual(x, filters)
     x = layers.GlobalAveragePooling2D()(x)

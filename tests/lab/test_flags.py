@@ -11,7 +11,7 @@ import sys
 import pytest
 from support.pseudo_terminal import ROOT
 
-from lab import VERSION, backends, batches, flags, protocols, sources
+from lab import VERSION, backends, batches, flags, optimizer, protocols, recipes, sources
 from lab.flag_checks import loss_names
 from lab.flags import make_parser
 from lab.settings import Settings
@@ -29,19 +29,24 @@ def ended(arguments, capsys):
 
 
 def test_the_names_are_those_of_the_registries():
-    assert tuple(flags.EPOCHS) == tuple(sources.SOURCES)
+    assert tuple(recipes.EPOCHS) == tuple(sources.SOURCES)
     assert tuple(protocols.PROTOCOLS) == (*flags.PROTOCOLS, "unseen")  # Which the data set chooses.
     assert tuple(MODELS) == flags.MODELS
     assert tuple(EMBEDDING_INITS) == flags.EMBEDDING_INITS
     assert tuple(batches.SAMPLERS) == flags.SAMPLERS
+    assert tuple(batches.AUGMENTATIONS) == flags.AUGMENTATIONS
+    assert tuple(optimizer.OPTIMIZERS) == tuple(recipes.LEARNING_RATES)
     assert loss_names() == tuple(LOSSES)
     assert {name: backend.title for name, backend in backends.BACKENDS.items()} == flags.BACKENDS
+
+
+OPEN = {"dataset", "epochs", "sweep", "precision", "model", "perplexity", "augment", "optimizer", "learning_rate"}
 
 
 def test_what_is_not_given_is_as_the_settings_have_it():
     given = vars(make_parser().parse_args([]))
     defaults = {field.name: field.default for field in dataclasses.fields(Settings)}
-    shared = given.keys() & defaults.keys() - {"dataset", "epochs", "sweep", "precision", "model", "perplexity"}
+    shared = given.keys() & defaults.keys() - OPEN
     assert len(shared) >= 8
     assert {name: given[name] for name in shared} == {name: defaults[name] for name in shared}
 

@@ -37,7 +37,8 @@ def test_without_flags_it_trains_the_four_losses_on_mnist_with_one_seed():
 def test_every_flag_reaches_the_settings():
     flags = (
         "--dataset digits --losses center --epochs 3 --embedding-dim 8 --model lenet++ --embedding-init normal "
-        "--sampler shuffle --augment --learning-rate 0.01 --set center.center_weight=0.5 --precision float32 "
+        "--sampler shuffle --augment erase shift --optimizer adamw --learning-rate 0.01 --precision float32 "
+        "--set center.center_weight=0.5 "
         "--perplexity 12 --tsne-iterations 300 --protocol open --quick --unseen 0.2"
     )
     (settings,) = settings_of(*flags.split())
@@ -53,7 +54,8 @@ def test_every_flag_reaches_the_settings():
         "model": "lenet++",
         "embedding_init": "normal",
         "sampler": "shuffle",
-        "augment": True,
+        "augment": ("shift", "erase"),
+        "optimizer": "adamw",
         "learning_rate": 0.01,
         "overrides": {"center_weight": 0.5},
         "sweep": None,
@@ -140,6 +142,9 @@ def test_the_classes_that_each_split_keeps_from_training_are_known():
         ("--quick", "digits-quick"),
         ("--protocol open", "digits-open"),
         ("--protocol open --quick", "digits-open-quick"),
+        ("--recipe default", "digits"),
+        ("--recipe fast", "digits-fast"),
+        ("--recipe best --protocol open", "digits-best-open"),
         ("--tune center", "digits-tuning"),
         ("--tune center --quick", "digits-tuning-quick"),
         ("--sweep center.center_rate=0.1,1", "digits-sweep-center.center_rate"),
@@ -153,10 +158,50 @@ def test_what_cannot_be_compared_goes_into_folders_of_its_own(flags, name, tmp_p
 
 @pytest.mark.parametrize(
     ("flags", "epochs"),
-    [("", 6), ("--dataset fashion_mnist", 8), ("--dataset digits", 15), ("--quick", 2), ("--quick --epochs 4", 4)],
+    [
+        ("", 3),
+        ("--dataset fashion_mnist", 4),
+        ("--dataset digits", 15),
+        ("--quick", 2),
+        ("--quick --epochs 4", 4),
+        ("--recipe fast", 1),
+        ("--recipe fast --dataset fashion_mnist", 2),
+        ("--recipe best", 15),
+        ("--recipe best --epochs 2", 2),
+    ],
 )
 def test_the_number_of_epochs_suits_the_data_set_unless_it_is_given(flags, epochs):
     assert {s.epochs for s in settings_of(*flags.split())} == {epochs}
+
+
+def test_the_best_recipe_takes_a_larger_network_and_changes_images_as_their_labels_allow():
+    by_set = {name: settings_of("--recipe", "best", "--dataset", name)[0] for name in ("mnist", "fashion_mnist")}
+    assert {settings.model for settings in by_set.values()} == {"wide_resnet"}
+    assert by_set["mnist"].augment == ("shift", "rotate", "erase")
+    assert by_set["fashion_mnist"].augment == ("shift", "flip", "erase")
+    digits = settings_of("--recipe", "best", "--dataset", "digits", "--model", "cnn", "--augment", "none")[0]
+    assert (digits.model, digits.augment) == ("cnn", ())
+
+
+@pytest.mark.parametrize(
+    ("flags", "augment"), [("", ()), ("--augment", ("shift",)), ("--augment erase shift", ("shift", "erase"))]
+)
+def test_images_are_augmented_as_asked_whatever_the_order(flags, augment):
+    assert settings_of(*flags.split())[0].augment == augment
+
+
+@pytest.mark.parametrize(
+    ("flags", "optimizer", "rate"),
+    [
+        ("", "muon", 0.02),
+        ("--optimizer adamw", "adamw", 0.004),
+        ("--model MobileNetV3Small --weights imagenet", "adamw", 0.004),
+        ("--learning-rate 0.5", "muon", 0.5),
+    ],
+)
+def test_weights_that_are_given_are_trained_with_adamw_and_others_with_muon(flags, optimizer, rate):
+    (settings,) = settings_of("--losses", "softmax", *flags.split())
+    assert (settings.optimizer, settings.learning_rate) == (optimizer, rate)
 
 
 def test_the_command_is_kept_as_it_was_typed():

@@ -230,7 +230,7 @@ def test_what_an_older_run_does_not_say_is_what_every_run_did_then(finished):
         ({"epochs": 2}, "epochs 6, now 2"),
         ({"epochs": 1, "embedding_dim": 2}, "embedding-dim 64, now 2; epochs 6, now 1"),
         ({"learning_rate": 0.004}, "learning-rate 0.001, now 0.004"),
-        ({"augment": True}, "augment off, now on"),
+        ({"augment": ("shift", "flip")}, "augment none, now shift,flip"),
         ({"content": "b"}, "other images, or in another size, than digits has now"),
         ({"overrides": {}}, "center_rate 0.5, now the default 0.5"),
         ({"overrides": {"center_rate": 0.25}}, "center_rate 0.5, now 0.25"),

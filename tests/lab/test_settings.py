@@ -44,7 +44,9 @@ def test_raw_pixels_keep_what_they_depend_on_and_nothing_else():
         "quick": True,
     }
     assert OPEN.of_pixels().loss == PIXELS
-    assert OPEN.of_pixels() == dataclasses.replace(OPEN, loss="center", seed=1, epochs=2, augment=True).of_pixels()
+    assert (
+        OPEN.of_pixels() == dataclasses.replace(OPEN, loss="center", seed=1, epochs=2, augment=("shift",)).of_pixels()
+    )
     assert OPEN.of_pixels() != dataclasses.replace(OPEN, split=3).of_pixels()
 
 
@@ -52,6 +54,11 @@ def test_raw_pixels_keep_what_they_depend_on_and_nothing_else():
 def test_what_an_older_run_does_not_say_is_the_default(field):
     older = {name: value for name, value in kept(CENTER).items() if name != field}
     assert Settings.from_dict(older) == CENTER
+
+
+@pytest.mark.parametrize(("older", "augment"), [(False, ()), (True, ("shift",))])
+def test_an_older_run_whose_images_were_augmented_had_them_shifted(older, augment):
+    assert Settings.from_dict(kept(CENTER) | {"augment": older}).augment == augment
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +105,11 @@ def test_a_later_version_skips_and_compares_what_an_older_one_has_done(tmp_path)
         {"overrides": ["center_rate"]},
         {"overrides": None},
         {"sweep": "center_weight"},
+        {"augment": None},
     ],
 )
 def test_what_are_no_settings_of_a_run_is_refused(change):
-    with pytest.raises(ValueError, match=r"recipe|overrides"):
+    with pytest.raises(ValueError, match=r"recipe|overrides|augment"):
         Settings.from_dict(kept(CENTER) | change)
 
 
@@ -160,9 +168,13 @@ def test_a_value_is_shown_the_way_the_command_line_takes_it(text, value):
 
 
 def test_differences_are_in_the_order_of_names_with_both_values_and_without_what_is_ignored():
-    other = dataclasses.replace(CENTER, sampler="shuffle", augment=True, seed=1)
+    other = dataclasses.replace(CENTER, sampler="shuffle", augment=("shift",), seed=1)
     found = CENTER.differences(other)
-    assert list(found.items()) == [("augment", (False, True)), ("sampler", ("balanced", "shuffle")), ("seed", (0, 1))]
+    assert list(found.items()) == [
+        ("augment", ((), ("shift",))),
+        ("sampler", ("balanced", "shuffle")),
+        ("seed", (0, 1)),
+    ]
     assert CENTER.differences(other, ("seed", "augment")) == {"sampler": ("balanced", "shuffle")}
 
 
