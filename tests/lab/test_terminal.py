@@ -120,15 +120,16 @@ def test_the_scores_of_several_seeds_stand_above_their_intervals(terminal, resul
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_plan_of_all_losses_wraps_at_words_below_its_first_word(width, terminal, tmp_path):
     made = terminal(width)
-    settings = [Settings("digits", loss, seed=0, epochs=2) for loss in LOSSES]
+    settings = [Settings("digits", loss, seed=0, epochs=2, augment=("shift", "erase")) for loss in LOSSES]
     made.plan(few_digits(), settings, "this processor has no fast bfloat16", tmp_path.relative_to("/"))
     lines = shown(made).splitlines()
     assert max(len(line) for line in lines if not line.startswith("results")) <= width
     names = [line.split()[0] for line in lines if not line.startswith(" ")]
-    assert names == ["data", "losses", "network", "precision", "device", "results"]
+    assert names == ["data", "losses", "network", "training", "precision", "device", "results"]
     assert all(line.startswith(" " * 11) and line[11] != " " for line in lines if line.startswith(" "))
     plan = " ".join(line[11:] for line in lines).replace("_ ", "_")
-    assert f"{', '.join(LOSSES)}; 1 seed, 2 epochs" in plan
+    assert f"{', '.join(LOSSES)}; 1 seed" in plan
+    assert "2 epochs, adamw at a rate of 0.004; of each image, at random: shift, erase" in plan
 
 
 def test_text_is_broken_at_spaces_and_a_longer_word_after_underscores_commas_and_the_like():
