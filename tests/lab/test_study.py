@@ -77,7 +77,7 @@ def test_at_first_everything_is_pending(planned, tmp_path, capsys):
     assert contents(tmp_path) == {}
     output = capsys.readouterr().out
     assert output.startswith("data       digits: 500 train + 100 validation + 400 test images, 10 classes\n")
-    assert "losses     softmax, center; 1 seed, 2 epochs" in output
+    assert "losses     softmax, center; 1 seed\n" in output
     assert "skipping" not in output
 
 
