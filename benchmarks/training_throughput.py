@@ -26,20 +26,23 @@ with hidden_start_up_noise():
     from data import Split
     from lab.backends import STEPS_PER_CALL
     from lab.batches import Batches, feed
+    from lab.optimizer import OPTIMIZERS
+    from lab.training import WEIGHT_DECAY
     from losses import LOSSES
     from models import FusedBatchNormalization, MetricModel, build_cnn
 
 STEPS = 100
 
 
-def make_model(policy, keras_normalization):
+def make_model(policy, keras_normalization=False, loss="softmax", optimizer="muon"):
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(0)
     embedder = build_cnn((28, 28, 1), 64)
     if keras_normalization:
         embedder = keras.models.clone_model(embedder, clone_function=_with_keras_normalization)
-    model = MetricModel(embedder, LOSSES["softmax"](10, 64))
-    model.compile(keras.optimizers.AdamW(1e-3), steps_per_execution=STEPS_PER_CALL, jit_compile=False)
+    model = MetricModel(embedder, LOSSES[loss](10, 64))
+    optimizer = OPTIMIZERS[optimizer](1e-3, WEIGHT_DECAY)
+    model.compile(optimizer, steps_per_execution=STEPS_PER_CALL, jit_compile=False)
     return model
 
 
@@ -48,16 +51,16 @@ def _with_keras_normalization(layer):
     return kind.from_config(layer.get_config())
 
 
-def fit(batches, policy, keras_normalization=False):
+def fit(batches, policy, **choices):
     """Returns a function that trains for one epoch of the project's own pipeline."""
-    model = make_model(policy, keras_normalization)
+    model = make_model(policy, **choices)
     dataset = feed(batches)
     return lambda: model.fit(dataset, epochs=1, shuffle=False, verbose=0, callbacks=[batches.drawing()])
 
 
 def bare_step(batches, policy):
     """Returns a function that takes as many steps without `fit`."""
-    model = make_model(policy, keras_normalization=False)
+    model = make_model(policy)
     images, labels = map(tf.constant, batches[0])
     variables = model.trainable_variables
     model.optimizer.build(variables)
@@ -93,6 +96,7 @@ def main():
     variants = {
         "fit, fused normalisation, bfloat16": fit(batches, "mixed_bfloat16"),
         "bare step, fused normalisation, bfloat16": bare_step(batches, "mixed_bfloat16"),
+        "fit, fused normalisation, bfloat16, AdamW": fit(batches, "mixed_bfloat16", optimizer="adamw"),
         "fit, Keras normalisation, bfloat16": fit(batches, "mixed_bfloat16", keras_normalization=True),
         "fit, fused normalisation, float32": fit(batches, "float32"),
         "fit, Keras normalisation, float32": fit(batches, "float32", keras_normalization=True),
