@@ -49,14 +49,16 @@ def turns(asked, is_done, log, needed=frozenset()):
                 folder.path.mkdir(parents=True, exist_ok=True)
                 claim = Claim(folder.path, work=settings.to_dict())
                 if claim.take():
-                    if is_over(folder):  # By now.
+                    try:
+                        if is_over(folder):  # By now.
+                            break
+                        rest = {each for each in before[number:] if not is_over(each)}
+                        log.progress.estimate.expect(len(rest - needed), len(rest & needed), commands=1 + len(left))
+                        yield folder, claim
+                        if not claim.is_lost:
+                            break
+                    finally:  # Something else may have been refused, or nobody be there any more to give it back.
                         claim.release()
-                        break
-                    rest = {each for each in before[number:] if not is_over(each)}
-                    log.progress.estimate.expect(len(rest - needed), len(rest & needed), commands=1 + len(left))
-                    yield folder, claim
-                    if not claim.is_lost:
-                        break
                 elif conflict := at_work(claim, settings):
                     refuse(folder, ConflictError(conflict))
                 else:

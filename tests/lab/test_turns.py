@@ -175,6 +175,22 @@ def test_other_settings_in_what_the_others_need_end_the_command(work):
     assert work.given == work.refused == []
 
 
+def test_a_folder_is_given_back_where_another_one_ends_the_command(work):
+    work.folders["b"].start(Settings(**SETTINGS | {"epochs": 3}), "python main.py")
+    with pytest.raises(ConflictError, match=r"other settings \(epochs 3, now 2\)"):
+        work.turns(needed="b")  # While a is claimed, it is counted what is left.
+    assert work.given == []
+    assert not [folder for folder in work.folders.values() if (folder.path / CLAIM).exists()]
+
+
+def test_a_folder_is_given_back_where_whoever_got_it_stops(work):
+    given = turns(work.asked, work.is_done, work)
+    folder, _ = next(given)
+    assert (folder.path / CLAIM).exists()
+    given.close()
+    assert not (folder.path / CLAIM).exists()
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"work": null}', '{"work": {"dataset": "digits", "colour": 1}}'])
 def test_what_does_not_say_its_settings_is_waited_for(work, meanwhile, content):
     file = work.claim("a").file
