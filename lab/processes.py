@@ -29,7 +29,8 @@ def place():
 def see(process):
     """The `Seen` of a process of this place, by its number; None if it is no more."""
     with contextlib.suppress(OSError):
-        state, *rest = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        stat = pathlib.Path(f"/proc/{process}/stat").read_text(encoding="latin-1")  # A name may end amid a character.
+        state, *rest = stat.rpartition(")")[2].split()
         return None if state in "ZX" else Seen(rest[18], state in "Tt")
     if os.name == "nt":  # There, the signal would end it.
         return Seen()

@@ -31,6 +31,18 @@ def test_one_that_is_stopped_is_there(sleeper):
         time.sleep(0.001)
 
 
+def test_one_of_any_name_is_there():
+    """Linux cuts names after 15 bytes, amid a character too."""
+    name = pathlib.Path(f"/proc/self/task/{os.getpid()}/comm")  # Of the main thread, which is that of the process.
+    before, seen = name.read_bytes(), see(os.getpid())
+    for other in ("обучение".encode()[:15], b"a) Z 1 (b"):
+        name.write_bytes(other)
+        try:
+            assert see(os.getpid()) == seen
+        finally:
+            name.write_bytes(before)
+
+
 def test_of_another_system_than_linux_it_is_known_whether_it_is_there(sleeper, monkeypatch):
     def refuse(path, **how):
         raise FileNotFoundError(path)
