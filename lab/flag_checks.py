@@ -56,6 +56,8 @@ def _check_together(parser, flags):
         raise InputError("--unseen and --splits say which classes are held out: give them with --protocol open")
     if flags.sampler != "balanced" and (flags.classes_per_batch or flags.per_class):
         raise InputError(f"--sampler {flags.sampler}: --classes-per-batch and --per-class are of the balanced one")
+    if "none" in (flags.augment or ()) and {*flags.augment} != {"none"}:
+        raise InputError(f"--augment {' '.join(flags.augment)}: none goes with no other name. Leave out it or them")
     chosen = flags.losses != parser.get_default("losses")
     if flags.sweep and (flags.tune or chosen):
         raise InputError("--sweep takes its one loss: give it no --losses and no --tune")
