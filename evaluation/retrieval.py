@@ -10,8 +10,8 @@ def retrieval(embeddings, labels):
 
     With R the number of other items of the query's class: R-precision is the fraction of them
     among its R nearest items, MAP@R is `1 / R * sum_{i <= R} precision(i) * [item i is of the
-    class]`. Means over the queries; items alone in their class are not queried. Of items that
-    are equally far, but for the last bit, those of other classes come first.
+    class]`. Means over the queries; items alone in their class are not queried. Of items whose
+    distances come out equal, but for the last bit, those of other classes come first.
 
     Returns:
         Dict of floats in `[0, 1]`: `recall_at_1`, `r_precision`, `map_at_r`. NaN if no class has two items.
