@@ -8,6 +8,7 @@ import numpy as np
 from lab.errors import InputError
 
 PARTS = "train", "validation", "test"
+MOST_CLASSES = 100_000  # What names more in its files is not read again: see `lab.files`.
 BLOCK = 1 << 24  # Bytes of images that are looked at together.
 
 
@@ -74,7 +75,9 @@ def number(labels):
 
 
 def require_classes(source, class_names, labels):
-    """Refuses training labels, integers, of fewer than two classes."""
+    """Refuses training labels, integers, of fewer than two classes, and more classes than a run has room to name."""
+    if len(class_names) > MOST_CLASSES:
+        raise InputError(f"{source} has {len(class_names):,} classes. Give images of at most {MOST_CLASSES:,}")
     present = np.unique(labels)
     if len(present) < 2:
         names = ", ".join(class_names[label] for label in present) or "none"

@@ -43,6 +43,13 @@ def test_one_class_is_refused_and_named():
         require_classes("birds", ("finch", "owl"), np.array([1, 1]))
 
 
+def test_more_classes_than_a_run_can_name_are_refused():
+    names = tuple(map(str, range(100_001)))
+    require_classes("birds", names[:-1], np.array([0, 1]))
+    with pytest.raises(InputError, match=r"birds has 100,001 classes\. Give images of at most 100,000"):
+        require_classes("birds", names, np.array([0, 1]))
+
+
 def changed(part, number, **what):
     images, labels = map(np.copy, PARTS[part])
     images[number] += what.get("pixels", 0)
