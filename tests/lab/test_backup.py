@@ -99,7 +99,7 @@ def real(settings, data):
 
 def test_dropout_goes_on_with_its_random_numbers_and_a_film_within_its_epochs_however_often_it_is_stopped(tmp_path):
     many = few_digits().train[np.resize(np.arange(500), 240 * 9)]  # 8 steps a call: frames within the epochs.
-    settings = small_settings("center", epochs=3, embedding_dim=2)
+    settings = small_settings("center", epochs=3, embedding_dim=2, optimizer="muon")
     undisturbed = Trained(tmp_path / "undisturbed", settings, split=many, build=real)
     assert len(undisturbed.film.frames) > 3
     for stop in (2, 3):
