@@ -47,7 +47,9 @@ def build_model(settings, image_shape, num_classes):
     Raises:
         ValueError: If the network refuses the images or the weights, or the loss an argument.
     """
+    distribution = keras.distribution.distribution()  # The session has it too.
     keras.backend.clear_session()
+    keras.distribution.set_distribution(distribution)
     keras.config.set_dtype_policy(settings.precision)
     keras.utils.set_random_seed(settings.seed)
     embedder = build_embedder(settings, image_shape)

@@ -52,6 +52,12 @@ def backend():
     return BACKENDS[keras.backend.backend()]
 
 
+def devices():
+    """How many devices share each batch of a training."""
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else distribution.device_mesh.devices.size
+
+
 class RandomNumbers:
     """The random numbers that come from no variable of a model: PyTorch's own, from which Keras draws its dropout."""
 

@@ -1,5 +1,8 @@
 """What is refused before anything is trained."""
 
+import math
+
+from lab.backends import devices
 from lab.batches import Batches
 from lab.errors import InputError
 from lab.machine import memory
@@ -20,7 +23,7 @@ def check(settings, splits):
 
     Raises:
         InputError: If a loss refuses its arguments, the network its images, the sampler its numbers, or if the
-            embeddings need more memory than there is.
+            embeddings need more memory than there is, or the devices cannot share a batch.
     """
     _check_memory(settings[0].embedding_dim, splits.values())
     _check_losses(settings, splits)
@@ -34,6 +37,25 @@ def check(settings, splits):
             Batches.of(data.train, first)
     except ValueError as error:
         raise InputError(str(error)) from error
+    _check_devices(first, splits.values())
+
+
+def _check_devices(settings, splits):
+    """Refuses batches that the devices cannot share evenly."""
+    if devices() == 1:
+        return
+    batches = [Batches.of(data.train, settings) for data in splits]
+    batches += [Batches.of_validation(data.validation, settings) for data in splits]
+    sizes = sorted({each.indices.shape[1] for each in batches})
+    common = math.gcd(*sizes)
+    if common % devices():
+        fewer = max(number for number in range(1, devices()) if common % number == 0)
+        more = -(-batches[0].per_class // devices()) * devices()
+        remedy = f"--devices {fewer}" + f" or --per-class {more}" * (settings.sampler == "balanced")
+        raise InputError(
+            f"--devices {devices()}: batches of {' and '.join(map(str, sizes))} images cannot be shared evenly. "
+            f"Give {remedy}"
+        )
 
 
 def _check_memory(embedding_dim, splits):

@@ -26,6 +26,7 @@ DEFAULT_LOSSES = ("softmax", "center", "triplet", "triplet_center")
 SPLITS = 5
 TRIALS = 12
 MOST_NEIGHBORS = 12  # Side by side on a page.
+MOST_DEVICES = 1024
 
 
 class Parser(argparse.ArgumentParser):
@@ -154,6 +155,9 @@ def _add_how(add):
         help=f"its peak ({', '.join(f'{name} {rate:g}' for name, rate in LEARNING_RATES.items())})")  # fmt: skip
     add("--precision", default="auto", type=_one_of("precision", PRECISIONS), metavar="NAME",
         help=f"{', '.join(PRECISIONS)} (auto)")  # fmt: skip
+    add("--devices", default=1, type=_devices, metavar="N",
+        help="GPUs or TPUs that share each batch, or all; for KERAS_BACKEND=jax (1). Scores are those of one but for "
+        "rounding")  # fmt: skip
 
 
 def _add_shown(add):
@@ -217,6 +221,11 @@ def _one_of(kind, valid):
         return text
 
     return parse
+
+
+def _devices(text):
+    fits = range(1, MOST_DEVICES + 1).__contains__
+    return text if text == "all" else _number(int, fits, f"a whole number from 1 to {MOST_DEVICES:,}, or all")(text)
 
 
 def _number(kind, fits, what):

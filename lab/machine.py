@@ -8,7 +8,7 @@ import pathlib
 import platform
 import subprocess
 
-from lab.backends import backend
+from lab.backends import backend, devices
 
 PACKAGES = ("keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")  # Beside those of the backend.
 
@@ -18,7 +18,12 @@ def environment():
     return {
         "versions": versions(),
         "git_commit": _git_commit(),
-        "machine": {"system": platform.platform(), "processor": processor(), "cores": os.cpu_count()},
+        "machine": {
+            "system": platform.platform(),
+            "processor": processor(),
+            "cores": os.cpu_count(),
+            "devices": devices(),
+        },
     }
 
 
@@ -51,8 +56,9 @@ def memory():
 
 def device():
     """The processor, or the GPUs, that training runs on."""
-    names = [accelerator.name for accelerator in backend().accelerators()]
-    return ", ".join(names) or f"{processor()}, {os.cpu_count()} cores"
+    names = [accelerator.name for accelerator in backend().accelerators()[: devices()]]
+    shared = f" as {devices()} devices" if devices() > 1 else ""
+    return ", ".join(names) or f"{processor()}, {os.cpu_count()} cores{shared}"
 
 
 def choose_precision(wanted):

@@ -12,6 +12,7 @@ import keras
 import models
 from lab.backends import BACKENDS
 from lab.changes import parse_changes, parse_sweep
+from lab.devices import share_among
 from lab.errors import InputError, unknown
 from lab.files import make_folder
 from lab.flags import AUGMENTATIONS, SPLITS, TRIALS, make_parser
@@ -154,6 +155,7 @@ def _options(flags, command):
     unused = sorted(overrides.keys() - set(losses))
     if unused:
         raise InputError(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(losses)}")
+    share_among(flags.devices)
     with hidden_start_up_noise("Looking for a GPU ..."):
         precision, reason = choose_precision(flags.precision)
     same = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Settings) if hasattr(flags, f.name)}

@@ -475,8 +475,9 @@ def test_environment_names_versions_and_machine():
     found = {name: importlib.import_module(name).__version__ for name in modules}
     found = {"python": platform.python_version(), "scikit-learn": found.pop("sklearn")} | found
     assert facts["versions"] == found
-    assert facts["machine"].keys() == {"system", "processor", "cores"}
+    assert facts["machine"].keys() == {"system", "processor", "cores", "devices"}
     assert facts["machine"]["cores"] == os.cpu_count()
+    assert facts["machine"]["devices"] == 1
     assert facts["machine"]["processor"]
 
 
