@@ -49,7 +49,8 @@ OTHER = "pytorch-metric-learning"
 
 def own(data, seed, optimizer):
     """Yields the epochs of complete trainings, shorter ones first, the seconds of each, and what embeds with it."""
-    recipe = by_recipe("default", data, quick=False, given={"optimizer": optimizer, "weights": None})
+    given = {"optimizer": optimizer, "weights": None, "embedding_dim": Settings.embedding_dim}
+    recipe = by_recipe("default", data, quick=False, given=given)
     for epochs in LENGTHS[optimizer]:
         seen = data.train[stratified_sample(data.train.labels, int(min(epochs, 1) * len(data.train)), seed)]
         values = recipe | {"epochs": max(1, epochs), "precision": choose_precision("auto")[0]}

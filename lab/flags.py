@@ -129,7 +129,8 @@ def _add_how(add):
         "--epochs",
         type=_between(int, 1, 10_000),
         metavar="N",
-        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())}; a path 5 to 100)",
+        help=f"passes over the training images ({', '.join(f'{d} {e}' for d, e in EPOCHS.items())}; a path 5 to 100; "
+        "in two dimensions twice as many)",
     )
     add("--embedding-dim", type=_between(int, 2, 65_536, _weights), default=Settings.embedding_dim, metavar="D",
         help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip

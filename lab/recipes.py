@@ -8,6 +8,7 @@ import math
 
 PASSES = {"fast": 1 / 3, "default": 1, "best": 5}  # In those of `default`.
 EPOCHS = {"mnist": 3, "fashion_mnist": 4, "digits": 15, "cifar10": 20, "cifar100": 20}  # Of `default`.
+IN_A_PLANE = 2  # Times as many for two-dimensional embeddings: each class has to find room between two others.
 LEARNING_RATES = {"muon": 0.02, "adamw": 0.004}
 QUICK_EPOCHS = 2
 SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown to the network,
@@ -27,10 +28,11 @@ def by_recipe(recipe, data, quick, given):
         quick: Whether a part of it will do.
         given: Dict of the `Settings` that the command says; None for what it leaves open.
     """
+    passes = PASSES[recipe] * (IN_A_PLANE if given["embedding_dim"] == 2 else 1)
     named, best = data.content is None, recipe == "best"
     optimizer = given["optimizer"] or ("adamw" if given["weights"] else "muon")
     return {
-        "epochs": QUICK_EPOCHS if quick else _epochs(data, named, PASSES[recipe]),
+        "epochs": QUICK_EPOCHS if quick else _epochs(data, named, passes),
         "model": ("wide_resnet" if best else "cnn") if max(data.image_shape[:2]) <= SMALL else "resnet",
         "augment": AUGMENTATIONS.get(data.name if named else None, OTHERS) if best else (),
         "optimizer": optimizer,

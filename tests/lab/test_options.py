@@ -167,6 +167,8 @@ def test_what_cannot_be_compared_goes_into_folders_of_its_own(flags, name, tmp_p
         ("--recipe fast", 1),
         ("--recipe fast --dataset fashion_mnist", 2),
         ("--recipe best", 15),
+        ("--embedding-dim 2", 6),
+        ("--embedding-dim 2 --epochs 3", 3),
         ("--recipe best --epochs 2", 2),
     ],
 )
