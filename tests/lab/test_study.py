@@ -27,8 +27,9 @@ def planned(tmp_path):
     """Function that plans a command over two losses, as `make_run` makes their runs, on some training images."""
 
     def carry_out(*flags, images=slice(None)):
-        arguments = ["--dataset", "digits", "--epochs", "2", "--precision", "float32", "--no-tensorboard"]
-        options = parse_options([*arguments, "--losses", *LOSSES, "--runs", str(tmp_path), *flags])
+        arguments = ["--dataset", "digits", "--epochs", "2", "--optimizer", "adamw", "--precision", "float32"]
+        arguments += ["--no-tensorboard", "--losses", *LOSSES, "--runs", str(tmp_path)]
+        options = parse_options([*arguments, *flags])
         data = dataclasses.replace(few_digits(), train=few_digits().train[images])
         return plan(options, data, Log(options.command, tensorboard=False))
 
