@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 
+from evaluation.geometry import NEIGHBORS
 from lab.batches import Batches
 from lab.checks import check
 from lab.errors import InputError
@@ -119,6 +120,7 @@ def plan(options, data, log):
     splits = {split: data.hold_out(classes) for split, classes in options.held_out(data).items()}
     study = Study(options.path, options.settings(data), splits, options.overwrite)
     check(study.settings, splits)
+    _check_mapped(splits.values())
     _check_perplexity(study)
     make_folder(options.path)
     asked = [*study.settings, *(settings for settings, _ in map(study.baseline, splits))]
@@ -135,6 +137,16 @@ def plan(options, data, log):
         if settings not in done and not options.overwrite and study.folder(settings).is_damaged():
             log.say(f"{settings.title} is done again: what it left in {study.folder(settings).path} is damaged")
     return study
+
+
+def _check_mapped(splits):
+    for data in splits:
+        for name, labels in {"training": data.train.labels, "test": data.shown_labels}.items():
+            if len(labels) <= NEIGHBORS:
+                raise InputError(
+                    f"{data.name}: a map of the {name} images is judged by the {NEIGHBORS} nearest of each, and there "
+                    f"are {len(labels)} in all. Give it {NEIGHBORS + 1} or more"
+                )
 
 
 def _check_perplexity(study):

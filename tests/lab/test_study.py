@@ -235,6 +235,13 @@ def test_a_perplexity_not_below_the_number_of_points_is_refused(planned, tmp_pat
     planned(*flags, str(fewest - 1), images=slice(images))
 
 
+def test_fewer_images_than_a_map_is_judged_by_are_refused(planned, tmp_path):
+    with pytest.raises(InputError, match=r"^digits: .* training images .* are 10 in all. Give it 11 or more$"):
+        planned("--sampler", "shuffle", "--perplexity", "2", images=slice(10))
+    assert not (tmp_path / "digits").exists()
+    planned("--sampler", "shuffle", "--perplexity", "2", images=slice(11))
+
+
 def test_the_split_with_the_fewest_images_counts_for_the_perplexity(planned):
     flags = ("--protocol", "open", "--embedding-dim", "2", "--perplexity")
     counts = [len(data.train) for data in planned(*flags, "30").splits.values()]
