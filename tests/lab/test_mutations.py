@@ -30,7 +30,7 @@ from lab.settings import PIXELS
 from lab.sources import SOURCES, idx
 from losses import LOSSES
 
-TRAINED = "--dataset digits --epochs 2 --optimizer adamw --precision float32 --losses all".split()
+TRAINED = ("--dataset", "digits", "--epochs", "2", "--optimizer", "adamw", "--precision", "float32", "--losses", "all")
 MOST_MEMORY = 100_000_000  # Bytes more than after the first round.
 
 
