@@ -145,13 +145,7 @@ def _options(flags, command):
         raise InputError(f"--summarize: there is no folder {flags.runs}. Give the folder of the results with --runs")
     if not (flags.summarize or flags.embed):
         make_folder(flags.runs)
-    name = flags.dataset if flags.dataset in SOURCES else name_of(flags.dataset)
-    kind = "" if flags.recipe == "default" else f"-{flags.recipe}"
-    kind += PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
-    kind += f"-sweep-{flags.sweep.partition('=')[0]}" if flags.sweep else ""
-    path = flags.runs / (name + kind)
-    if path.exists() and not path.is_dir():
-        raise InputError(f"{path} is a file, where the results are to go. Move it, or choose a folder with --runs")
+    path = _path(flags)
     unused = sorted(overrides.keys() - set(losses))
     if unused:
         raise InputError(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(losses)}")
@@ -178,6 +172,18 @@ def _options(flags, command):
     return Options(
         **given | new | {"splits": splits, "trials": flags.trials or TRIALS, "to": flags.to or flags.runs / "embedded"}
     )
+
+
+def _path(flags):
+    """Folder of the results of a data set; what cannot be compared with each other goes into folders of its own."""
+    name = flags.dataset if flags.dataset in SOURCES else name_of(flags.dataset)
+    kind = "" if flags.recipe == "default" else f"-{flags.recipe}"
+    kind += PROTOCOLS[flags.protocol].in_path + "-tuning" * bool(flags.tune) + "-quick" * flags.quick
+    kind += f"-sweep-{flags.sweep.partition('=')[0]}" if flags.sweep else ""
+    path = flags.runs / (name + kind)
+    if path.exists() and not path.is_dir():
+        raise InputError(f"{path} is a file, where the results are to go. Move it, or choose a folder with --runs")
+    return path
 
 
 def list_losses():

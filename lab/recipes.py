@@ -15,7 +15,7 @@ SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown t
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 100  # of a data set that has no number of epochs of its own.
 SMALL = 28  # Pixels; the networks for images up to it are small ones.
 # A 6 is no 9 upside down, but a mirrored 2 is no 2; a shoe that points the other way is a shoe.
-AUGMENTATIONS = {"mnist": ("shift", "rotate", "erase"), "fashion_mnist": ("shift", "flip", "erase")}
+AUGMENTED = {"mnist": ("shift", "rotate", "erase"), "fashion_mnist": ("shift", "flip", "erase")}
 OTHERS = ("shift", "erase")  # Of images of which nothing is known.
 
 
@@ -34,7 +34,7 @@ def by_recipe(recipe, data, quick, given):
     return {
         "epochs": QUICK_EPOCHS if quick else _epochs(data, named, passes),
         "model": ("wide_resnet" if best else "cnn") if max(data.image_shape[:2]) <= SMALL else "resnet",
-        "augment": AUGMENTATIONS.get(data.name if named else None, OTHERS) if best else (),
+        "augment": AUGMENTED.get(data.name if named else None, OTHERS) if best else (),
         "optimizer": optimizer,
         "learning_rate": LEARNING_RATES[optimizer],
     }
