@@ -31,6 +31,8 @@ def summary(results, captions=None):
     parts = [f"# {results.title}"]
     if results.settings.quick:
         parts.append("QUICK run: a first look, not a result.")
+    if results.losses:
+        parts.append(_how_trained(results.settings))
     parts.append(_how_measured(results))
     for title, scores in results.protocol.tables.items():
         parts += [f"## {title}", _table(results, scores)]
@@ -45,6 +47,11 @@ def summary(results, captions=None):
     for file, caption in (captions or {}).items():
         parts += [f"![{caption}]({part.name})" for part in parts_of(results.path / file)]
     return "\n\n".join(parts) + "\n"
+
+
+def _how_trained(settings):
+    network = f"{settings.model}, {settings.embedding_dim}-dimensional embedding"
+    return f"Trained: {network}; {settings.training}; {settings.precision} on {settings.backend}."
 
 
 def _how_measured(results):

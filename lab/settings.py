@@ -113,6 +113,12 @@ class Settings:
         unit = "-".join(part for part in (split, seed) if part)
         return pathlib.Path(self.key, unit)
 
+    @property
+    def training(self):
+        """How the network is trained, in words."""
+        passes = f"{self.epochs} epoch{'s' * (self.epochs > 1)}, {self.optimizer} at a rate of {self.learning_rate:g}"
+        return f"{passes}; of each image, at random: {', '.join(self.augment)}" if self.augment else passes
+
     def differences(self, other, ignored=()):
         """What differs: dict from a field, in the order of their names, to the two values."""
         mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)

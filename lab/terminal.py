@@ -80,15 +80,12 @@ class Terminal:
         sizes = " + ".join(f"{len(split):,} {name}" for name, split in data.parts.items())
         seeds, splits = len({s.seed for s in settings}), len({s.split for s in settings})
         protocol = PROTOCOLS[first.protocol].plan.format(unseen=len(data.unseen_names), splits=_count(splits, "split"))
-        training = f"{_count(first.epochs, 'epoch')}, {first.optimizer} at a rate of {first.learning_rate:g}"
-        if first.augment:
-            training += f"; of each image, at random: {', '.join(first.augment)}"
         facts = {
             "data": f"{data.name}: {sizes} images, {data.num_classes} classes",
             "losses": f"{losses}; {_count(seeds, 'seed')}",
             "protocol": protocol,
             "network": f"{first.model}, {first.embedding_dim}-dimensional embedding",
-            "training": training,
+            "training": first.training,
             "precision": f"{first.precision}: {precision_reason}",
             "device": f"{device()}; {backend().title}",
             "results": str(path),

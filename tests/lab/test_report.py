@@ -49,6 +49,17 @@ def test_results_have_a_line_for_every_run(folder):
     assert {lines[1][name] for name in CLOSED.scores} == {""}
 
 
+def test_the_summary_says_how_the_network_was_trained(folder):
+    write_run(folder, epochs=3, optimizer="muon", learning_rate=0.02, augment=("shift", "flip"), precision="bfloat16")
+    results = gather(folder)
+    told = "cnn, 64-dimensional embedding; 3 epochs, muon at a rate of 0.02; of each image, at random: shift, flip"
+    assert f"Trained: {told}; bfloat16 on tensorflow.\n" in summary(results)
+
+
+def test_of_raw_pixels_alone_the_summary_says_nothing_of_training(folder):
+    assert "Trained" not in summary(gather(folder, SETTINGS))
+
+
 def test_results_of_the_open_protocol_name_the_split_and_leave_empty_what_a_loss_does_not_have(tmp_path):
     scores = dict.fromkeys(PROTOCOLS["open"].scores, 0.5) | {"known_head_accuracy": None}
     write_run(tmp_path, "triplet_only", score=scores, protocol="open", split=2)
