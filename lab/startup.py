@@ -14,6 +14,9 @@ import warnings
 # of matrix products that wait for the next one take the processor from what comes between.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+# A GPU's memory as it is needed: by default one process takes all of it, and the next has none.
+os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # Errors only.
 warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)  # TensorFlow's, under NumPy 2.
 logging.getLogger("tensorflow").setLevel(logging.ERROR)  # Each run traces its own model: no cause for warnings.
