@@ -11,7 +11,9 @@ with hidden_start_up_noise("Loading Keras ..."):
     from data import load_dataset
     from lab.baseline import keep_pixels, kept_pixels
     from lab.film import Film
+    from lab.follow import follow, lead
     from lab.health import Health
+    from lab.hosts import alone, company
     from lab.log import Log
     from lab.measure import measure, measure_pixels
     from lab.options import parse_options
@@ -19,7 +21,7 @@ with hidden_start_up_noise("Loading Keras ..."):
     from lab.results import gather_all, gathered
     from lab.run import Run
     from lab.study import plan
-    from lab.training import Failure, train
+    from lab.training import Failure, announce, own, train
     from lab.tuning import tune
     from models import build_model
     from visualize import CAPTIONS, comparison_pictures, run_pictures, training_pictures
@@ -28,6 +30,8 @@ with hidden_start_up_noise("Loading Keras ..."):
 def main(arguments=None):
     """Runs the command line; returns the status that it ends with: see `Log`."""
     options = parse_options(arguments)
+    if company().number:
+        follow(options, load_dataset)
     with Log(options.command, options.tensorboard) as log:
         if options.summarize:
             for found in gather_all(options.runs):
@@ -37,7 +41,9 @@ def main(arguments=None):
             recognize(options, load_dataset, log)
         else:
             data = load_dataset(options.dataset, log.say, options.quick, options.image_size, log.track)
+            lead(data)
             (tune if options.tune else run_study)(options, data, log)
+    company().dismiss(log.status)
     return log.status
 
 
@@ -72,12 +78,15 @@ def run_loss(settings, data, shown, folder, log):
     """One loss, from its name to its folder: train, measure, draw, log, save."""
     folder.start(settings, log.command, data.source)
     log.begin(settings.title)
+    announce(settings, film=True)
     model = build_model(settings, data.image_shape, data.num_classes)
     health, film = Health(data.validation, settings), Film(data.validation, settings, shown.colored, folder.tsne)
     try:
         training = train(model, data.train, health, [film, *log.callbacks(folder, health)], log.backup(folder))
-        folder.save_model(model)
-        run = measure(model, data, shown, settings, log.stage, folder.tsne).trained(training)
+        with alone():
+            folder.save_model(model)
+            measured = measure(own(model, settings, data), data, shown, settings, log.stage, folder.tsne)
+        run = measured.trained(training)
     except Failure as failure:
         run = Run.failed(settings, data, failure)
     log.stage("drawing")

@@ -6,6 +6,7 @@ import time
 import keras
 from keras.ops import convert_to_numpy as to_numpy
 
+from lab import hosts
 from lab.files import read_json, read_sealed, save_sealed
 from lab.machine import source_code
 
@@ -26,7 +27,7 @@ class Backup(keras.callbacks.Callback):
     def __init__(self, path=None):
         super().__init__()
         self.path = path and path / BACKUP
-        self.note, self.epochs, self.earlier = None, 0, 0.0
+        self.note, self.epochs, self.earlier, self.found = None, 0, 0.0, {}
         if path:
             config = read_json(path / "config.json")
             self.made_with = {name: config.get(name) for name in ("settings", "versions")} | {"source": source_code()}
@@ -46,6 +47,11 @@ class Backup(keras.callbacks.Callback):
         else:
             alike = made_with["settings"] == self.made_with["settings"]
             self.note = f"starts over: what was kept of it is of {'another version' if alike else 'other settings'}"
+
+    def share(self):
+        """Has every process that trains together go on from what process 0 has found."""
+        told = hosts.company().told({"epochs": self.epochs, "seconds": self.earlier, **self.found})
+        self.epochs, self.earlier, self.found = int(told.pop("epochs")), float(told.pop("seconds")), told
 
     def follow(self, **parts):
         """Starts the clock of a training whose `parts`, objects by their names, have a `state`."""
@@ -91,3 +97,4 @@ class Backup(keras.callbacks.Callback):
         arrays = {f"{name}/{key}": v for name, part in states.items() for key, v in part.state.items()}
         arrays |= {"made_with": json.dumps(self.made_with), "epochs": epoch + 1, "seconds": self.seconds}
         save_sealed(self.path, arrays, lasting=self.seconds - self.epoch_begun > SHORT)
+        self.epochs = epoch + 1

@@ -5,6 +5,7 @@ import math
 from lab.backends import devices
 from lab.batches import Batches
 from lab.errors import InputError
+from lab.hosts import alone, company
 from lab.machine import memory
 from losses import LOSSES
 from models import build_embedder
@@ -26,18 +27,23 @@ def check(settings, splits):
             embeddings need more memory than there is, or the devices cannot share a batch.
     """
     _check_memory(settings[0].embedding_dim, splits.values())
-    _check_losses(settings, splits)
+    with alone():
+        _check_losses(settings, splits)
+        _check_network(settings[0], splits)
     first = settings[0]
-    try:  # An image may be too small for it, its weights may be out of reach.
-        build_embedder(first, splits[first.split].image_shape)
-    except ValueError as error:
-        raise InputError(f"--model {first.model}: {error}") from error
     try:
         for data in splits.values():
             Batches.of(data.train, first)
     except ValueError as error:
         raise InputError(str(error)) from error
     _check_devices(first, splits.values())
+
+
+def _check_network(settings, splits):
+    try:  # An image may be too small for it, its weights may be out of reach.
+        build_embedder(settings, splits[settings.split].image_shape)
+    except ValueError as error:
+        raise InputError(f"--model {settings.model}: {error}") from error
 
 
 def _check_devices(settings, splits):
@@ -51,7 +57,8 @@ def _check_devices(settings, splits):
     if common % devices():
         fewer = max(number for number in range(1, devices()) if common % number == 0)
         more = -(-batches[0].per_class // devices()) * devices()
-        remedy = f"--devices {fewer}" + f" or --per-class {more}" * (settings.sampler == "balanced")
+        remedy = "fewer processes" if company().count > 1 else f"--devices {fewer}"
+        remedy += f" or --per-class {more}" * (settings.sampler == "balanced")
         raise InputError(
             f"--devices {devices()}: batches of {' and '.join(map(str, sizes))} images cannot be shared evenly. "
             f"Give {remedy}"

@@ -8,6 +8,7 @@ import contextlib
 
 import keras
 
+from lab import hosts
 from lab.backends import backend
 from lab.errors import InputError
 from lab.startup import hidden_start_up_noise
@@ -20,9 +21,10 @@ def share_among(wanted):
         wanted: How many, or `"all"` that there are. Without GPU and TPU the processor becomes so many.
 
     Raises:
-        InputError: If the backend trains on one device, or there are fewer.
+        InputError: If the backend trains on one device, or there are fewer; or as `hosts.join`.
     """
     keras.distribution.set_distribution(None)
+    hosts.join(wanted)
     if wanted == 1:
         return
     if backend().name != "jax":
@@ -34,7 +36,8 @@ def share_among(wanted):
         names = ", ".join(found)
         raise InputError(f"--devices {wanted}: there are {len(found)}: {names}. Give at most {len(found)}, or all")
     if len(chosen) > 1:
-        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=chosen))
+        parts = keras.distribution.DataParallel(devices=chosen, auto_shard_dataset=False)  # `hosts.part_of` does.
+        keras.distribution.set_distribution(parts)
 
 
 def _devices(wanted):

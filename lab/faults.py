@@ -4,7 +4,6 @@ import errno
 
 from lab.backends import is_out_of_memory
 
-STATUS = 3  # Of the process.
 ROOM = "Make room there, or choose another place with --runs"
 RIGHTS = "Make it writable, or choose another place with --runs"
 CHANGED = "It was moved, deleted or replaced: see that it is in its place, or choose another with --runs"

@@ -10,14 +10,15 @@ import time
 import keras
 import numpy as np
 
+from lab import hosts
 from lab.backup import Backup
 from lab.claims import Lost
 from lab.dashboard import make_dashboard
 from lab.errors import InputError
-from lab.faults import STATUS, as_fault
+from lab.faults import as_fault
 from lab.files import make_folder, parts_of, save_bytes
 from lab.report import summary, write_tables
-from lab.startup import CLOSED
+from lab.startup import CLOSED, REFUSED
 from lab.terminal import LiveProgress, Terminal
 
 # What ends the command as Ctrl-C does, where there is such a signal: SIGHUP is a terminal that was closed.
@@ -65,6 +66,7 @@ class Log:
         self.terminated = None  # By which signal.
         self.before = {}  # What the signals did before.
         self.claim = None  # Of what is run.
+        self.kept = None  # The `Backup` of what is trained.
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():  # No other may.
@@ -76,18 +78,28 @@ class Log:
     def __exit__(self, kind, error, trace):
         for number, handler in self.before.items():
             signal.signal(number, handler or signal.SIG_DFL)
-        fault = as_fault(error, self.place)
+        fault = as_fault(error, self.place) or self._loss(error)
         if isinstance(error, BrokenPipeError):  # Nobody reads what it prints any more.
             self.status = self.status or CLOSED
             return True
         if isinstance(error, InputError) or fault:
             self.terminal.error(fault or str(error))
-            self.status = STATUS if fault else 2
+            self.status = REFUSED if fault else 2
         elif isinstance(error, KeyboardInterrupt):
             self.status = self._interrupted()
             with contextlib.suppress(OSError):
                 self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
         return isinstance(error, InputError | KeyboardInterrupt) or fault is not None
+
+    def _loss(self, error):
+        """Which other processes were lost, if an error came of that, and how to go on, in words; None if none was."""
+        if not isinstance(error, Exception) or isinstance(error, InputError) or not (lost := hosts.company().lost()):
+            return None
+        epochs = f", after epoch {self.kept.epochs} of this run" if self.kept and self.kept.epochs else ""
+        return (
+            f"process {' and '.join(map(str, lost))} of {hosts.company().count} was lost: what it said is on its host. "
+            f"The same command, on every host, goes on{epochs}"
+        )
 
     def _terminate(self, number, frame):
         self.terminated = number
@@ -119,6 +131,10 @@ class Log:
         try:
             yield
         except Lost:
+            if hosts.company().count > 1:  # The others are in the midst of it.
+                raise InputError(
+                    f"{self.progress.name} is left to another command, which took this one for dead. Give it again"
+                ) from None
             self.say(f"{self.progress.name} is left to another command, which took this one for dead")
         finally:
             self.claim = None
@@ -161,6 +177,7 @@ class Log:
     def begin(self, name):
         """Begins a run."""
         self.heed()
+        self.kept = None
         self.progress.start(name)
         self.begun = [("", time.perf_counter())]
 
@@ -179,7 +196,7 @@ class Log:
 
     def backup(self, folder):
         """The `Backup` of the run that has begun; says what became of a training that it may go on from."""
-        backup = Backup(folder.path)
+        self.kept = backup = Backup(folder.path)
         if backup.note:
             self.progress.line(f"{self.progress.name}: {backup.note}")
         self.begun = [("", self.begun[0][1] - backup.earlier)]

@@ -16,6 +16,7 @@ from lab.devices import share_among
 from lab.errors import InputError, unknown
 from lab.files import make_folder
 from lab.flags import AUGMENTATIONS, SPLITS, TRIALS, make_parser
+from lab.hosts import company
 from lab.machine import choose_precision
 from lab.protocols import PROTOCOLS
 from lab.recipes import by_recipe
@@ -143,13 +144,14 @@ def _options(flags, command):
             raise InputError(f"--sweep {flags.sweep}: what it tries cannot be --set too")
     if flags.summarize and not flags.runs.is_dir():
         raise InputError(f"--summarize: there is no folder {flags.runs}. Give the folder of the results with --runs")
-    if not (flags.summarize or flags.embed):
-        make_folder(flags.runs)
     path = _path(flags)
     unused = sorted(overrides.keys() - set(losses))
     if unused:
         raise InputError(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(losses)}")
-    share_among(flags.devices)
+    if not (flags.summarize or flags.embed):
+        share_among(flags.devices)
+        if company().number == 0:
+            make_folder(flags.runs)
     with hidden_start_up_noise("Looking for a GPU ..."):
         precision, reason = choose_precision(flags.precision)
     same = {f.name: getattr(flags, f.name) for f in dataclasses.fields(Settings) if hasattr(flags, f.name)}

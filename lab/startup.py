@@ -27,6 +27,7 @@ REQUIRED |= {"sklearn": "scikit-learn", "PIL": "pillow", "google": "protobuf", "
 REQUIRED |= {"threadpoolctl": "threadpoolctl", "joblib": "joblib", "jax": "jax", "torch": "torch"}
 # What a terminal or a file shows that lacks a character.
 PLAIN = {"–": "-", "─": "-", "━": "=", "·": "|", "±": "+-", "…": "..."}
+REFUSED = 3  # Status of a process that the system refuses something, or takes another process from.
 CLOSED = 141  # Status of a process whose output nobody reads any more, as shells have it.
 
 
@@ -108,7 +109,7 @@ def _temporary_file():
             f"{_program()}: {error.strerror}. Name a folder with room, that you may write to, in TMPDIR",
             file=sys.stderr,
         )
-        raise SystemExit(3) from None
+        raise SystemExit(REFUSED) from None
 
 
 def _program():

@@ -1,13 +1,16 @@
 """Training one loss: compile, fit, keep the best epoch."""
 
+import json
+
 import keras
 
+from lab import hosts
 from lab.backends import RandomNumbers, backend
 from lab.backup import Backup
 from lab.batches import Batches, feed
 from lab.optimizer import OPTIMIZERS
 from lab.run import Training
-from models import start_averages
+from models import build_model, start_averages
 
 WEIGHT_DECAY = 0.05
 WARM_UP = 0.05  # Share of all steps.
@@ -37,6 +40,11 @@ class BestEpoch(keras.callbacks.EarlyStopping):
     def state(self, state):
         epoch, best, *self.best_weights = state.values()
         self.best_epoch, self.best = int(epoch), float(best)
+
+
+def announce(settings, film):
+    """Has the other processes train with these `Settings`, with a `Film` or without, as this one is about to."""
+    hosts.company().told({"settings": json.dumps(settings.to_dict()), "film": film})
 
 
 def train(model, split, health, callbacks=(), backup=None):
@@ -69,12 +77,13 @@ def train(model, split, health, callbacks=(), backup=None):
     )
     best = BestEpoch(settings)
     backup = backup or Backup()
-    watching = [health, best, *callbacks]
+    backup.share()
+    watching = [health, hosts.InStep(), best, *callbacks]
     stateful = [RandomNumbers(), *(part for part in watching if hasattr(type(part), "state"))]
     backup.follow(**{type(part).__name__: part for part in stateful})
     model.fit(
-        feed(batches),
-        validation_data=feed(validation),
+        feed(hosts.part_of(batches)),
+        validation_data=feed(hosts.part_of(validation)),
         epochs=settings.epochs,
         initial_epoch=backup.epochs,
         shuffle=False,  # The sampler does.
@@ -86,6 +95,16 @@ def train(model, split, health, callbacks=(), backup=None):
         raise Failure(health.failure)
     images = settings.epochs * len(batches) * len(batches[0][1])
     return Training(best.best_epoch + 1, float(best.best), seconds, images / seconds)
+
+
+def own(model, settings, data):
+    """A model that was trained on a `Dataset`, as this process can use it alone: a copy if others share it."""
+    if hosts.company().count == 1:
+        return model
+    copy = build_model(settings, data.image_shape, data.num_classes)
+    copy.build(copy.embedder.input_shape)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _optimizer(settings, steps_per_epoch):

@@ -13,7 +13,7 @@ from lab.files import make_folder, save_json
 from lab.health import Health
 from lab.run_folder import RunFolder
 from lab.settings import as_given
-from lab.training import Failure, train
+from lab.training import Failure, announce, train
 from lab.turns import done_now, start_over, turns
 from losses import LOSSES
 from models import build_model
@@ -111,6 +111,7 @@ def run_trial(settings, data, folder, log):
     folder.start(settings, log.command, data.source)
     log.begin(f"{settings.loss} {folder.path.name}")
     metrics = {"dataset": data.name, "loss": settings.loss, "overrides": settings.overrides}
+    announce(settings, film=False)
     model = build_model(settings, data.image_shape, data.num_classes)
     health = Health(data.validation, settings)
     try:
