@@ -20,65 +20,26 @@ from lab.files import read_json
 # To compile well takes longer than these few steps.
 JAX = {"KERAS_BACKEND": "jax", "XLA_FLAGS": "--xla_backend_optimization_level=0", "PYTHONPATH": str(ROOT / "tests")}
 
-# In float64: a semi-hard triplet is another one where a rounding changes which of two negatives is nearer.
 SHARED = """
 from lab.startup import hidden_start_up_noise
 with hidden_start_up_noise():
     import sys
-    import keras
     import numpy as np
-    from keras.src.backend.common import dtypes
-    from support.small_network import Epochs, few_digits, small_model, small_settings
+    from support.shared_training import trained
+    from support.small_network import few_digits, small_model, small_settings
     from lab.backends import devices
     from lab.devices import share_among
     from lab.errors import InputError
-    from lab.health import Health
-    from lab.training import train
-    from losses import CenterLoss, CosFace, Softmax, TripletCenterLoss, TripletLoss
-    from models import MetricModel
-
-dtypes.BIT64_TO_BIT32_DTYPE["float64"] = "float64"  # Else Keras' means round to float32.
-
-class InHalves(keras.Layer):
-    "A loss of which each of two replicas would see a half of the batch."
-
-    def __init__(self, loss):
-        super().__init__()
-        self.loss, self.built = loss, True
-
-    def call(self, labels, embeddings, training=None):
-        half = labels.shape[0] // 2
-        parts = slice(half), slice(half, None)
-        return sum(self.loss(labels[part], embeddings[part], training=training) for part in parts) / 2
 
 data = few_digits()
-settings = small_settings(epochs=10, sampler="shuffle")  # Of two steps each; a balanced half has whole classes.
-keras.config.set_floatx("float64")
-
-def trained():
-    keras.config.set_dtype_policy("float64")
-    keras.utils.set_random_seed(0)
-    images = keras.Input(data.image_shape)
-    x = keras.layers.Conv2D(8, 5, strides=4, use_bias=False)(keras.layers.Rescaling(1 / 255)(images))
-    x = keras.layers.Dropout(0.2)(keras.layers.BatchNormalization(momentum=0.9)(x))
-    embedder = keras.Model(images, keras.layers.Dense(4)(keras.layers.Flatten()(x)))
-    made = {"dtype": "float64", "num_classes": 10, "embedding_dim": 4}
-    terms = {loss.__name__: (1.0, loss(**made)) for loss in (Softmax, CenterLoss, TripletCenterLoss, CosFace)}
-    terms["TripletLoss"] = 1.0, TripletLoss(dtype="float64")
-    halves = CenterLoss(**made), TripletCenterLoss(**made), TripletLoss(dtype="float64")
-    terms |= {f"{type(loss).__name__} in halves": (0.0, InHalves(loss)) for loss in halves}  # Seen, not trained with.
-    model, seen = MetricModel(embedder, terms), Epochs()
-    train(model, data.train, Health(data.validation, settings), [seen])
-    found = {name: [epoch[name] for epoch in seen.logs] for name in ("loss", "val_loss", *terms)}
-    found |= {f"{images} rows": model.embed(data.test.images[:images]) for images in (0, 1, 5, 399)}
-    return found | {f"weight {number}": np.array(weight) for number, weight in enumerate(model.variables)}
-
 for number in (4, 2, 1):  # The first makes the processor four devices.
     share_among(number)
-    np.savez(f"{sys.argv[1]}/{number}.npz", **trained())
+    model, found = trained()
+    found |= {f"{images} rows": model.embed(data.test.images[:images]) for images in (0, 1, 5, 399)}
+    np.savez(f"{sys.argv[1]}/{number}.npz", **found)
 
 share_among("all")
-small_model(settings, data)
+small_model(small_settings(), data)
 assert devices() == 4, "a new model leaves the devices as they are"
 try:
     share_among(5)
