@@ -7,13 +7,13 @@ import sys
 import time
 import traceback
 
+from lab.colored import colored_classes
 from lab.errors import InputError
 from lab.faults import as_fault
 from lab.film import Film
 from lab.health import Health
 from lab.hosts import PATIENCE, company
 from lab.machine import source_code
-from lab.maps import colored_classes
 from lab.settings import Settings
 from lab.startup import REFUSED
 from lab.training import Failure, train

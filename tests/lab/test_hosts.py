@@ -97,7 +97,11 @@ def together(count, *command, **environment):
         )
         for number in range(count)
     ]
-    said = [process.communicate() for process in processes]
+    try:
+        said = [process.communicate(timeout=300) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
     return [(process.returncode, *texts) for process, texts in zip(processes, said, strict=True)]
 
 
