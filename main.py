@@ -51,7 +51,7 @@ def run_study(options, data, log):
     """Every loss on every split and seed that neither is done yet nor another command does, then all side by side."""
     study = plan(options, data, log)  # All is checked.
     with log.following(study.estimate(), study.interrupted):
-        for settings, known, shown, claim in study.turns(log):
+        for settings, known, shown, claim in study.in_turn(log):
             with log.holding(claim):
                 if not shown:  # Of all runs, the raw pixels come first.
                     run_pixels(settings, known, study.folder(settings), log)

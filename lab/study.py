@@ -12,7 +12,8 @@ from lab.estimate import Estimate
 from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
 from lab.run_folder import RunFolder, clean
-from lab.turns import done_now, start_over, turns
+from lab.settings import PIXELS
+from lab.turns import Turns, done_now, in_turn, start_over
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,17 +76,21 @@ class Study:
         return [s for s in self.settings if s.split == split and not self.is_done(self.folder(s))]
 
     def turns(self, log):
+        """The `Turns` of what is to be done: the runs, after the raw pixels of their split."""
+        baselines = {self.baseline(split)[1] for split in self.splits}
+        unfinished = {settings.split for folder, settings in self.asked.items() if not self.is_done(folder)}
+        asked = {folder: (s.title, s) for folder, s in self.asked.items() if s.split in unfinished}
+        return Turns(asked, self.is_done, log, baselines)
+
+    def in_turn(self, log):
         """Gives the runs that are to be done by this command, one after the other: what each needs, and its `Claim`.
 
         Those are its `Settings`, its `Dataset` and the `Selection` of what it shows; none of the raw pixels, which come
         before the losses.
         """
-        baselines = {self.baseline(split)[1] for split in self.splits}
-        unfinished = {settings.split for folder, settings in self.asked.items() if not self.is_done(folder)}
-        asked = {folder: (s.title, s) for folder, s in self.asked.items() if s.split in unfinished}
-        for folder, claim in turns(asked, self.is_done, log, baselines):
+        for folder, claim in in_turn(self.turns(log)):
             settings = self.asked[folder]
-            shown = None if folder in baselines else self.selection(settings.split)
+            shown = None if settings.loss == PIXELS else self.selection(settings.split)
             yield settings, self.splits[settings.split], shown, claim
 
     @property

@@ -14,7 +14,7 @@ from lab.health import Health
 from lab.run_folder import RunFolder
 from lab.settings import as_given
 from lab.training import Failure, announce, train
-from lab.turns import done_now, start_over, turns
+from lab.turns import Turns, done_now, in_turn, start_over
 from losses import LOSSES
 from models import build_model
 
@@ -97,7 +97,7 @@ def tune(options, data, log):
     batches = len(Batches.of(data.train, settings)) * settings.epochs
     kept = "Interrupted. Finished trials are kept; the same command goes on from there."
     with log.following(Estimate(len(pending), batches), kept):
-        for folder, claim in turns(pending, is_done, log):
+        for folder, claim in in_turn(Turns(pending, is_done, log)):
             with log.holding(claim):
                 metrics = run_trial(trials[folder], data, folder, log)
                 log.progress.finish(f"{folder.path.name}: {_outcome(metrics)}")

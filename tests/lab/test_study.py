@@ -52,7 +52,7 @@ def taken(study):
     """Splits and losses of the runs that a command would carry out, one after the other."""
     log, found = Log("command", tensorboard=False), []
     with log.following(study.estimate(), ""):
-        for settings, data, shown, claim in study.turns(log):
+        for settings, data, shown, claim in study.in_turn(log):
             assert data is study.splits[settings.split]
             assert claim.file.parent == study.folder(settings).path
             if settings.loss == "raw_pixels":
@@ -346,7 +346,7 @@ def test_two_commands_share_the_runs_and_none_is_given_to_both(planned, tmp_path
     for _ in given:
         study, log = planned("--seeds", "3"), Log("command", tensorboard=False)
         log.progress = types.SimpleNamespace(estimate=study.estimate(), wait=wait)
-        commands.append(study.turns(log))
+        commands.append(study.in_turn(log))
     for number in [0, 1, 1, 0, 1, 0, 1]:  # Who ends a run, and asks for the next.
         end(number)
         held[number] = next(commands[number], None)
@@ -368,7 +368,7 @@ def test_what_another_command_runs_with_other_settings_is_left_out_and_ends_the_
     other = dataclasses.replace(study.settings[-1], learning_rate=0.01)
     log = Log("command", tensorboard=False)
     with log, log.following(study.estimate(), ""):
-        for settings, *_, claim in study.turns(log):
+        for settings, *_, claim in study.in_turn(log):
             if not path.exists():
                 RunFolder(path).start(other, "python main.py")
                 assert Claim(path, work=other.to_dict()).take()

@@ -13,7 +13,7 @@ from lab.conflicts import ConflictError
 from lab.estimate import Estimate
 from lab.run_folder import RunFolder
 from lab.settings import Settings
-from lab.turns import turns
+from lab.turns import Turns, in_turn
 
 SETTINGS = {"dataset": "digits", "loss": "circle", "seed": 0, "epochs": 2, "overrides": {"margin": 0.25}}
 
@@ -46,7 +46,7 @@ class Work:
     def turns(self, needed=(), do=None):
         """Does what is given, in turn; `do` is called with the name of each."""
         needed = {self.folders[name] for name in needed}
-        for folder, claim in turns(self.asked, self.is_done, self, needed):
+        for folder, claim in in_turn(Turns(self.asked, self.is_done, self, needed)):
             claim.check()
             self.expected.append((self.progress.estimate.runs, self.progress.estimate.pixels))
             self.given.append(folder.path.name)
@@ -129,7 +129,7 @@ def test_what_another_command_dies_at_is_given_at_the_end(work, meanwhile, dead,
 def test_what_another_command_ends_meanwhile_is_not_waited_for(work):
     other = work.claim("a")
     work.turns(do=lambda name: other.release())
-    assert work.given == ["b", "c", "a"]
+    assert work.given == ["b", "a", "c"]
     assert (len(work.said), work.waited) == (1, [])
 
 
@@ -184,7 +184,7 @@ def test_a_folder_is_given_back_where_another_one_ends_the_command(work):
 
 
 def test_a_folder_is_given_back_where_whoever_got_it_stops(work):
-    given = turns(work.asked, work.is_done, work)
+    given = in_turn(Turns(work.asked, work.is_done, work))
     folder, _ = next(given)
     assert (folder.path / CLAIM).exists()
     given.close()
@@ -220,7 +220,7 @@ def test_a_run_that_is_lost_is_left_to_the_one_that_has_it(work, meanwhile):
 
 
 def test_what_cannot_be_done_is_given_once(work):
-    for folder, claim in turns(work.asked, lambda folder: False, work):
+    for folder, claim in in_turn(Turns(work.asked, lambda folder: False, work)):
         work.given.append(folder.path.name)
         claim.release()
     assert work.given == ["a", "b", "c"]
