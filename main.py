@@ -1,5 +1,7 @@
 """Trains one network under several losses and shows what each does to the embedding: see README.md."""
 
+import pathlib
+
 from lab.flags import make_parser
 from lab.startup import hidden_start_up_noise, open_closed_streams, show_every_character
 
@@ -10,6 +12,7 @@ if __name__ == "__main__":
 with hidden_start_up_noise("Loading Keras ..."):
     from data import load_dataset
     from lab.baseline import keep_pixels, kept_pixels
+    from lab.errands import Order, share_out
     from lab.film import Film
     from lab.follow import follow, lead
     from lab.health import Health
@@ -20,7 +23,7 @@ with hidden_start_up_noise("Loading Keras ..."):
     from lab.recognition import recognize
     from lab.results import gather_all, gathered
     from lab.run import Run
-    from lab.study import plan
+    from lab.study import plan, study_of_one
     from lab.training import Failure, announce, own, train
     from lab.tuning import tune
     from models import build_model
@@ -51,17 +54,36 @@ def run_study(options, data, log):
     """Every loss on every split and seed that neither is done yet nor another command does, then all side by side."""
     study = plan(options, data, log)  # All is checked.
     with log.following(study.estimate(), study.interrupted):
-        for settings, known, shown, claim in study.in_turn(log):
-            with log.holding(claim):
-                if not shown:  # Of all runs, the raw pixels come first.
-                    run_pixels(settings, known, study.folder(settings), log)
-                else:
-                    run_loss(settings, known, shown, study.folder(settings), log)
-                    with gathered(study.path, settings) as results:
-                        log.tables(results, CAPTIONS)
+        for settings in share_out(study, options, log) if options.cluster else run_here(study, log):
+            with gathered(study.path, settings) as results:
+                log.tables(results, CAPTIONS)
     with gathered(study.path, study.settings[0]) as results:
         log.compare(results, comparison_pictures, CAPTIONS)
     log.status = log.status or int(study.has_failed())
+
+
+def run_here(study, log):
+    """The runs of a study, one after the other; gives the `Settings` of each of a loss that has ended."""
+    for settings, known, shown, claim in study.in_turn(log):
+        with log.holding(claim):
+            if not shown:  # Of all runs, the raw pixels come first.
+                run_pixels(settings, known, study.folder(settings), log)
+            else:
+                run_loss(settings, known, shown, study.folder(settings), log)
+                yield settings
+
+
+def run_alone(folder):
+    """One run of a study, in a process that a worker of a cluster has started for it: see `lab.worker`."""
+    order = Order.received(folder)
+    with Log(order.command, order.tensorboard) as log:
+        options, settings = order.opened()
+        data = load_dataset(options.dataset, log.say, options.quick, options.image_size, log.track)
+        study = study_of_one(settings, pathlib.Path(folder), options, data)
+        with log.following(study.estimate(), "Interrupted."):
+            for _ in run_here(study, log):
+                pass
+    return log.status
 
 
 def run_pixels(settings, data, folder, log):

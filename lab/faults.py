@@ -28,11 +28,17 @@ REMEDIES = {
 KEPT = "Runs that ended are kept: the same command goes on from there."
 
 
+class Fault(Exception):
+    """What the system has refused to another process, in words."""
+
+
 def as_fault(error, place):
     """An error of the system, or of memory, in words: where, why, the way out; None if it is none.
 
     `place` is where something was written, if the error does not say.
     """
+    if isinstance(error, Fault):
+        return str(error)
     if any(_is_of_memory(each) for each in _with_contexts(error)):
         return (
             "there is not enough memory. Close other programs, or ask for less: fewer images a batch with "

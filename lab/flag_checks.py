@@ -79,6 +79,12 @@ def _check_together(parser, flags):
         raise InputError("--tune tries the values itself: give it no --set")
     if flags.tune and (flags.seeds > 1 or chosen):
         raise InputError("--tune takes its one loss and seed 0: give it no --losses and no --seeds")
+    if flags.cluster and (flags.tune or flags.devices != 1):
+        raise InputError(
+            "--cluster shares out the runs of a study, each to one device: give it no --tune, no --devices"
+        )
+    if flags.cluster and importlib.util.find_spec("distributed") is None:
+        raise InputError("--cluster needs Dask: pip install -r requirements-cluster.txt")
     if flags.tensorboard and importlib.util.find_spec("tensorboard") is None:
         raise InputError("TensorBoard is not installed: pip install tensorboard, or do without it: --no-tensorboard")
 

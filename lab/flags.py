@@ -173,6 +173,9 @@ def _add_shown(add):
 def _add_results(add):
     add("--runs", type=_folder, default=pathlib.Path("runs"), metavar="DIR",
         help="where results go (runs); several commands at once share the runs of one folder")  # fmt: skip
+    add("--cluster", type=_cluster, metavar="ADDRESS",
+        help="share the runs out among the workers of a Dask scheduler at HOST:PORT, or local: some of this machine; "
+        "local:3, three")  # fmt: skip
     add("--overwrite", action="store_true", help="train again what is already in the results")
     add("--summarize", action="store_true", help="rebuild the tables and pictures of all results in --runs, and end")
 
@@ -222,6 +225,12 @@ def _one_of(kind, valid):
         return text
 
     return parse
+
+
+def _cluster(text):
+    if not re.fullmatch(r"local(:[1-9]\d{0,2})?|(tcp://|tls://)?(?!local:)[^\s/]+:\d{1,5}", text):
+        raise argparse.ArgumentTypeError(f"must be HOST:PORT of a scheduler, local, or local:3. Received: {text}")
+    return text
 
 
 def _devices(text):

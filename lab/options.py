@@ -49,6 +49,7 @@ class Options:
         npz: Whether the embeddings are kept.
         to: Where what is said of the images goes.
         tensorboard: Whether to write for TensorBoard.
+        cluster: The address of the scheduler whose workers do the runs, `"local"` for some of this machine, or None.
     """
 
     command: str
@@ -72,6 +73,7 @@ class Options:
     npz: bool
     to: pathlib.Path
     tensorboard: bool
+    cluster: str | None
 
     def held_out(self, data):
         """Dict from each split of a `Dataset`, or None, to the numbers of the classes that it keeps from training."""

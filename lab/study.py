@@ -115,6 +115,17 @@ class Study:
         return any((folder.metrics() or {}).get("status") == "failed" for folder in self.asked)
 
 
+def study_of_one(settings, path, options, data):
+    """The `Study` of one run in a folder, on a `Dataset` that another process has planned it on.
+
+    Raises:
+        InputError: If that had other images.
+    """
+    if (data.name, data.content) != (settings.dataset, settings.content):
+        raise InputError(f"{options.dataset} has other images there than here. Copy it, to the same place")
+    return Study(path, [settings], {settings.split: data.hold_out(options.held_out(data)[settings.split])}, False)
+
+
 def plan(options, data, log):
     """Checks every run that `Options` ask for, on every split of a `Dataset`, and says what is about to happen.
 

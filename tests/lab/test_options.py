@@ -123,6 +123,13 @@ def test_without_tensorboard_the_remedy_is_said_at_once_and_it_can_be_done_witho
     assert parse_options(["--no-tensorboard"]).tensorboard is False
 
 
+def test_without_dask_a_cluster_is_refused_with_what_to_install(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(SystemExit):
+        parse_options(["--cluster", "local", "--no-tensorboard"])
+    assert "--cluster needs Dask: pip install -r requirements-cluster.txt" in capsys.readouterr().err
+
+
 def test_the_classes_that_each_split_keeps_from_training_are_known():
     splits, data = unseen_classes("digits", 10), small_network.few_digits()
     for flags, expected in (
@@ -363,6 +370,11 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--devices 2", ["--devices 2: TensorFlow trains on one. Set KERAS_BACKEND to jax"]),
         ("--devices all", ["--devices all: TensorFlow trains on one. Set KERAS_BACKEND to jax"]),
         ("--embed a b --devices 2", ["give it no --devices"]),
+        ("--cluster here", ["--cluster", "must be HOST:PORT of a scheduler, local, or local:3. Received: here"]),
+        ("--cluster local:0", ["Received: local:0"]),
+        ("--cluster local --tune center", ["each to one device: give it no --tune, no --devices"]),
+        ("--cluster host:8786 --devices 2", ["each to one device: give it no --tune, no --devices"]),
+        ("--summarize --cluster local:3", ["give it no --cluster"]),
         ("--trials 3", ["--tune LOSS"]),
         ("--summarize --losses ring --overwrite", ["--summarize", "give it no --losses, --overwrite"]),
         ("--embed runs/mnist/center/seed-0", ["--embed takes the folder of a run, then images", "seed-0 alone"]),
