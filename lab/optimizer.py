@@ -27,7 +27,7 @@ class AdamW(_OneDevice, keras.optimizers.AdamW):
 
 
 class Muon(_OneDevice, keras.optimizers.Muon):
-    """Keras' Muon for the kernels of convolutions, AdamW for all else: as good in half as many epochs as AdamW alone.
+    """Keras' Muon for the kernels of convolutions, AdamW for all else: nearly as good in half as many epochs.
 
     A kernel `(height, width, channels, filters)` is a matrix with a column for each filter. A step moves it in all its
     directions equally far, where those of a gradient are mostly in a few.
