@@ -12,7 +12,7 @@ if __name__ == "__main__":
 with hidden_start_up_noise("Loading Keras ..."):
     from data import load_dataset
     from lab.baseline import keep_pixels, kept_pixels
-    from lab.errands import Order, share_out
+    from lab.dispatch import Job, share_out
     from lab.film import Film
     from lab.follow import follow, lead
     from lab.health import Health
@@ -75,9 +75,9 @@ def run_here(study, log):
 
 def run_alone(folder):
     """One run of a study, in a process that a worker of a cluster has started for it: see `lab.worker`."""
-    order = Order.received(folder)
-    with Log(order.command, order.tensorboard) as log:
-        options, settings = order.opened()
+    job = Job.received(folder)
+    with Log(job.command, job.tensorboard) as log:
+        options, settings = job.opened()
         data = load_dataset(options.dataset, log.say, options.quick, options.image_size, log.track)
         study = study_of_one(settings, pathlib.Path(folder), options, data)
         with log.following(study.estimate(), "Interrupted."):

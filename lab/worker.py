@@ -32,14 +32,14 @@ class Task:
         folder: Of the run, in that of its data set.
         files: Dict from paths in the folder of the data set to bytes: what the run shows, and goes on from.
         backups: Patterns of the names of the files that it would go on from.
-        order: Bytes that its process reads.
+        job: Bytes that its process reads.
         backend: That of Keras.
     """
 
     folder: str
     files: dict
     backups: tuple
-    order: bytes
+    job: bytes
     backend: str
 
 
@@ -91,7 +91,7 @@ def _run(name, task, folder, threads):
         subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=lines, stderr=errors) as process,
     ):
         with contextlib.suppress(BrokenPipeError):
-            process.stdin.write(task.order)
+            process.stdin.write(task.job)
             process.stdin.flush()
         while time.monotonic() - looks[name] < SILENCE:
             with contextlib.suppress(subprocess.TimeoutExpired):

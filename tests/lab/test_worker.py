@@ -11,7 +11,7 @@ import pytest
 from lab import worker
 from lab.worker import Task
 
-# In place of a run: it does what its order says, in the folder of the run.
+# In place of a run: it does what its job says, in the folder of the run.
 RUN = """
 import os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1], "center", "seed-0")
@@ -29,9 +29,9 @@ def as_worker(monkeypatch, tmp_path):
     monkeypatch.setattr(worker, "BEAT", 0.01)
 
 
-def task(order, **files):
+def task(job, **files):
     found = {"center/seed-0/config.json": b"{}"} | {f"center/seed-0/{name}": text for name, text in files.items()}
-    return Task("center/seed-0", found, ("training.backup", "tsne-*.backup"), f"{order}\n".encode(), "jax")
+    return Task("center/seed-0", found, ("training.backup", "tsne-*.backup"), f"{job}\n".encode(), "jax")
 
 
 def until(happened):
@@ -45,9 +45,9 @@ def running():
     """Function that has a run done in a thread, and gives it and the list that its outcome is going to be in."""
     threads = []
 
-    def start(order):
+    def start(job):
         outcomes = []
-        threads.append(threading.Thread(target=lambda: outcomes.append(worker.run("a", task(order)))))
+        threads.append(threading.Thread(target=lambda: outcomes.append(worker.run("a", task(job)))))
         threads[0].start()
         return threads[0], outcomes
 
@@ -57,8 +57,8 @@ def running():
 
 
 def test_a_run_leaves_its_lines_and_its_files_but_none_to_go_on_from(tmp_path):
-    order = "print('ä'); print('b'); open('.claim', 'w'); open('tsne-1.backup', 'w'); open('metrics.json', 'w')"
-    outcome = worker.run("a", task(order))
+    job = "print('ä'); print('b'); open('.claim', 'w'); open('tsne-1.backup', 'w'); open('metrics.json', 'w')"
+    outcome = worker.run("a", task(job))
     assert (outcome.status, outcome.lines, outcome.errors) == (0, ["ä", "b"], "")
     assert outcome.files == {"config.json": b"{}", "metrics.json": b""}
     assert list(tmp_path.iterdir()) == []
@@ -76,9 +76,9 @@ def test_a_run_has_its_share_of_the_cores_and_the_backend_of_the_command():
     assert [environment[name] for name in worker.THREADS] == ["3"] * 5
 
 
-@pytest.mark.parametrize(("order", "status"), [("sys.exit('main.py: no')", 1), ("os.kill(os.getpid(), 9)", -9)])
-def test_how_a_process_ended_is_told(order, status):
-    outcome = worker.run("a", task(order))
+@pytest.mark.parametrize(("job", "status"), [("sys.exit('main.py: no')", 1), ("os.kill(os.getpid(), 9)", -9)])
+def test_how_a_process_ended_is_told(job, status):
+    outcome = worker.run("a", task(job))
     assert outcome.status == status
     assert outcome.errors == ("main.py: no\n" if status == 1 else "")
 

@@ -30,16 +30,16 @@ def share_out(study, options, log):
     A run whose worker is gone is given to another one, and goes on after the last epoch that is known here.
     """
     with connected(options.cluster) as cluster:
-        office = _Office(cluster, study, options, log)
+        dispatcher = _Dispatcher(cluster, study, options, log)
         try:
-            while office.turns.left():
-                yield from office.round()
+            while dispatcher.turns.left():
+                yield from dispatcher.round()
         finally:
-            office.close()
+            dispatcher.close()
 
 
 @dataclasses.dataclass
-class _Errand:
+class _RemoteRun:
     """A run that a worker is at: its task, and what is known of it here."""
 
     settings: Settings
@@ -52,49 +52,49 @@ class _Errand:
     times: dict = dataclasses.field(default_factory=dict)
 
 
-class _Office:
+class _Dispatcher:
     """Who has which run of a study."""
 
     def __init__(self, cluster, study, options, log):
         self.cluster, self.study, self.options, self.log = cluster, study, options, log
         self.turns = study.turns(log)
-        self.errands = []
+        self.runs = []
 
     def round(self):
         """Gives every worker that is idle a run, looks at all of them, and gives the `Settings` of those that ended."""
         workers = self.cluster.workers()
-        for address in workers.keys() - {errand.address for errand in self.errands}:
+        for address in workers.keys() - {run.address for run in self.runs}:
             if not (turn := self.turns.take()):
                 break
-            self.errands.append(self._send(address, *turn))
-        self._look([errand for errand in self.errands if errand.address in workers])
-        for errand in list(self.errands):
-            if errand.claim.is_lost:
-                self._stop([errand])
-                self._let_go(errand, "is left to another command, which took this one for dead")
-            elif errand.address not in workers:
-                self._let_go(errand, f"goes on elsewhere: its worker {errand.address} is gone")
-            elif errand.future.done():
-                yield from self._receive(errand, f"{errand.address} on {workers[errand.address]}")
+            self.runs.append(self._send(address, *turn))
+        self._look([run for run in self.runs if run.address in workers])
+        for run in list(self.runs):
+            if run.claim.is_lost:
+                self._stop([run])
+                self._let_go(run, "is left to another command, which took this one for dead")
+            elif run.address not in workers:
+                self._let_go(run, f"goes on elsewhere: its worker {run.address} is gone")
+            elif run.future.done():
+                yield from self._receive(run, f"{run.address} on {workers[run.address]}")
         self.log.heed()
         self._wait(workers)
 
     def close(self):
         """Ends what is not done."""
-        self._stop(self.errands)
-        for errand in self.errands:
-            errand.future.cancel()
+        self._stop(self.runs)
+        for run in self.runs:
+            run.future.cancel()
         for folder in list(self.turns.given):  # One may not have been sent.
             self.turns.give_back(folder, is_ended=False)
 
-    def _stop(self, errands):
+    def _stop(self, runs):
         with contextlib.suppress(OSError):
-            self._ask(worker.stop, [errand.name for errand in errands], errands)
+            self._ask(worker.stop, [run.name for run in runs], runs)
 
-    def _ask(self, what, about, errands):
-        """Dict from the addresses of those who have the errands to what they answer, or to an error."""
-        addresses = [errand.address for errand in errands]
-        return self.cluster.client.run(what, about, workers=addresses, on_error="return") if errands else {}
+    def _ask(self, what, about, runs):
+        """Dict from the addresses of those who have the runs to what they answer, or to an error."""
+        addresses = [run.address for run in runs]
+        return self.cluster.client.run(what, about, workers=addresses, on_error="return") if runs else {}
 
     def _send(self, address, folder, claim):
         settings = self.study.asked[folder]
@@ -104,63 +104,63 @@ class _Office:
             pixels, baseline = self.study.baseline(settings.split)
             files |= {f"{pixels.folder}/{name}": baseline.path / name for name in COMPARED}
         content = {name: path.read_bytes() for name, path in files.items() if path.exists()}
-        order = Order.of(self.options, settings).pickled()
-        task = worker.Task(str(settings.folder), content, BACKUPS, order, settings.backend)
+        job = Job.of(self.options, settings).pickled()
+        task = worker.Task(str(settings.folder), content, BACKUPS, job, settings.backend)
         name = uuid.uuid4().hex
         future = self.cluster.client.submit(
             worker.run, name, task, key=name, workers=[address], allow_other_workers=False, pure=False
         )
-        return _Errand(settings, folder, claim, address, name, future)
+        return _RemoteRun(settings, folder, claim, address, name, future)
 
-    def _look(self, errands):
+    def _look(self, runs):
         """Shows what the runs have printed, and keeps what they would go on from."""
-        for errand in errands:
+        for run in runs:
             with contextlib.suppress(Lost):
-                errand.claim.check()
-        known = {errand.name: (errand.lines, errand.times) for errand in errands}
-        news = self._ask(worker.look, known, errands)
-        for errand in errands:
-            found = news.get(errand.address)  # Or an error: of a worker that is about to be gone, or of its task too.
-            if errand.claim.is_lost or not isinstance(found, dict) or errand.name not in found:
+                run.claim.check()
+        known = {run.name: (run.lines, run.times) for run in runs}
+        news = self._ask(worker.look, known, runs)
+        for run in runs:
+            found = news.get(run.address)  # Or an error: of a worker that is about to be gone, or of its task too.
+            if run.claim.is_lost or not isinstance(found, dict) or run.name not in found:
                 continue
-            lines, backups = found[errand.name]
-            self._show(errand, lines)
+            lines, backups = found[run.name]
+            self._show(run, lines)
             for name, (time_then, content) in backups.items():
-                save_bytes(errand.folder.path / name, content)
-                errand.times[name] = time_then
+                save_bytes(run.folder.path / name, content)
+                run.times[name] = time_then
 
-    def _show(self, errand, lines):
-        errand.lines += len(lines)
+    def _show(self, run, lines):
+        run.lines += len(lines)
         for line in lines:
             self.log.progress.line(line)
 
-    def _receive(self, errand, where):
+    def _receive(self, run, where):
         """Keeps what a run has left, and gives its `Settings`, but for raw pixels."""
-        outcome = _outcome(errand, where)
-        self._show(errand, outcome.lines[errand.lines :])
+        outcome = _outcome(run, where)
+        self._show(run, outcome.lines[run.lines :])
         if outcome.status is None:
-            self._let_go(errand, f"goes on: {where} had heard nothing of this command for too long")
+            self._let_go(run, f"goes on: {where} had heard nothing of this command for too long")
             return
         for name in sorted(outcome.files, key=lambda name: name == "metrics.json"):  # Last of all: now it counts.
-            save_bytes(errand.folder.path / name, outcome.files[name])
-        errand.folder.end()
-        self._end(errand, is_ended=True)
-        if errand.settings.loss != PIXELS:
-            yield errand.settings
+            save_bytes(run.folder.path / name, outcome.files[name])
+        run.folder.end()
+        self._end(run, is_ended=True)
+        if run.settings.loss != PIXELS:
+            yield run.settings
 
-    def _let_go(self, errand, why):
-        self.log.say(f"{errand.settings.title} {why}")
-        self._end(errand, is_ended=False)
+    def _let_go(self, run, why):
+        self.log.say(f"{run.settings.title} {why}")
+        self._end(run, is_ended=False)
 
-    def _end(self, errand, is_ended):
-        self.errands.remove(errand)
-        errand.future.cancel()
-        self.turns.give_back(errand.folder, is_ended)
+    def _end(self, run, is_ended):
+        self.runs.remove(run)
+        run.future.cancel()
+        self.turns.give_back(run.folder, is_ended)
 
     def _wait(self, workers):
-        if self.errands or not self.turns.busy:
+        if self.runs or not self.turns.busy:
             if workers:
-                self.log.progress.name = f"{len(self.errands)} of {len(self.turns.left())} runs left are with workers"
+                self.log.progress.name = f"{len(self.runs)} of {len(self.turns.left())} runs left are with workers"
             else:
                 self.log.progress.wait("waiting for a worker")
             time.sleep(POLL)
@@ -168,7 +168,7 @@ class _Office:
             self.turns.wait()
 
 
-def _outcome(errand, where):
+def _outcome(run, where):
     """The `Outcome` of a task that is done, if it can be kept.
 
     Raises:
@@ -176,7 +176,7 @@ def _outcome(errand, where):
         RuntimeError: As it has ended in any other way.
     """
     try:
-        outcome = errand.future.result()
+        outcome = run.future.result()
     except ModuleNotFoundError as error:
         raise InputError(
             f"worker {where}: {error}. Start it in the folder of this code, by python -m dask worker"
@@ -188,16 +188,16 @@ def _outcome(errand, where):
         raise Fault(f"worker {where}: {message}")
     if outcome.status and outcome.status < 0:
         raise Fault(
-            f"worker {where}: the process of {errand.settings.title} was ended by signal {-outcome.status}, "
+            f"worker {where}: the process of {run.settings.title} was ended by signal {-outcome.status}, "
             f"as for want of memory. {KEPT}"
         )
     if outcome.status:
-        raise RuntimeError(f"{errand.settings.title} on worker {where}:\n{outcome.errors}")
+        raise RuntimeError(f"{run.settings.title} on worker {where}:\n{outcome.errors}")
     return outcome
 
 
 @dataclasses.dataclass(frozen=True)
-class Order:
+class Job:
     """What the process of a run reads: the command, what it was made with, and the pickled rest."""
 
     command: str
@@ -215,9 +215,9 @@ class Order:
     @classmethod
     def received(cls, folder):
         """The one at standard input. When that ends, as with the worker, so does this process, and the folder."""
-        order = pickle.load(sys.stdin.buffer)
+        job = pickle.load(sys.stdin.buffer)
         threading.Thread(target=_end_with_input, args=[folder], daemon=True).start()
-        return order
+        return job
 
     def opened(self):
         """The `Options` of the command, and the `Settings` of the run.

@@ -8,9 +8,8 @@ import types
 
 import pytest
 
-from lab import errands
 from lab.claims import CLAIM
-from lab.errands import Order, _Office
+from lab.dispatch import Job, _Dispatcher
 from lab.errors import InputError
 from lab.faults import Fault, as_fault
 from lab.log import Log
@@ -71,44 +70,44 @@ class FakeStudy:
 
 
 @pytest.fixture
-def office(tmp_path, monkeypatch):
-    monkeypatch.setattr("lab.errands.POLL", 0)
+def dispatcher(tmp_path, monkeypatch):
+    monkeypatch.setattr("lab.dispatch.POLL", 0)
     log = Log("python main.py --cluster local:2", tensorboard=False)
     progress = types.SimpleNamespace(
         name="", estimate=types.SimpleNamespace(expect=lambda *_, **__: None), line=log.say, wait=log.say
     )
     log.progress = progress
     options = types.SimpleNamespace(command=log.command, tensorboard=False)
-    office = _Office(FakeCluster("a", "b"), FakeStudy(tmp_path), options, log)
-    yield office
-    office.close()
+    dispatcher = _Dispatcher(FakeCluster("a", "b"), FakeStudy(tmp_path), options, log)
+    yield dispatcher
+    dispatcher.close()
     assert not list(tmp_path.rglob(f"{CLAIM}*"))
 
 
 @pytest.fixture
-def trained(office):
+def trained(dispatcher):
     """The same, where the raw pixels are done, and both workers train."""
-    list(office.round())
-    office.cluster.end("a" if office.cluster.sent["a"] else "b")
-    list(office.round())
-    list(office.round())
-    return office
+    list(dispatcher.round())
+    dispatcher.cluster.end("a" if dispatcher.cluster.sent["a"] else "b")
+    list(dispatcher.round())
+    list(dispatcher.round())
+    return dispatcher
 
 
-def titles(office):
-    return {errand.address: errand.settings.title for errand in office.errands}
+def titles(dispatcher):
+    return {run.address: run.settings.title for run in dispatcher.runs}
 
 
-def test_the_raw_pixels_come_first_and_go_with_the_runs(office, tmp_path):
-    list(office.round())
-    ((address, title),) = titles(office).items()
+def test_the_raw_pixels_come_first_and_go_with_the_runs(dispatcher, tmp_path):
+    list(dispatcher.round())
+    ((address, title),) = titles(dispatcher).items()
     assert title == "raw pixels"
-    assert office.cluster.task(address).files == {}
-    office.cluster.end(address)
-    assert list(office.round()) == []
-    list(office.round())
-    assert sorted(titles(office).values()) == ["softmax seed 0", "softmax seed 1"]
-    assert office.cluster.task("a").files["raw_pixels/metrics.json"] == FILES["metrics.json"]
+    assert dispatcher.cluster.task(address).files == {}
+    dispatcher.cluster.end(address)
+    assert list(dispatcher.round()) == []
+    list(dispatcher.round())
+    assert sorted(titles(dispatcher).values()) == ["softmax seed 0", "softmax seed 1"]
+    assert dispatcher.cluster.task("a").files["raw_pixels/metrics.json"] == FILES["metrics.json"]
 
 
 def test_what_a_run_leaves_is_kept_and_its_worker_gets_the_next(trained, tmp_path, capsys):
@@ -116,7 +115,7 @@ def test_what_a_run_leaves_is_kept_and_its_worker_gets_the_next(trained, tmp_pat
     list(trained.round())
     folder = tmp_path / trained.cluster.task("a").folder
     assert (folder / "training.backup").read_bytes() == b"state"
-    assert trained.errands[0].times == {"training.backup": 5} or trained.errands[1].times == {"training.backup": 5}
+    assert trained.runs[0].times == {"training.backup": 5} or trained.runs[1].times == {"training.backup": 5}
     trained.cluster.end("a")
     trained.cluster.end("b", Outcome(0, [], "", FILES))
     assert sorted(s.seed for s in trained.round()) == [0, 1]
@@ -186,19 +185,19 @@ def test_all_that_is_not_done_is_stopped_in_the_end(trained):
     assert all(sent[-1][2].cancelled() for sent in trained.cluster.sent.values())
 
 
-def test_what_could_not_be_sent_is_given_back(office, monkeypatch):
+def test_what_could_not_be_sent_is_given_back(dispatcher, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(RunFolder, "start", full)
     with pytest.raises(OSError, match="No space left"):
-        list(office.round())  # The fixture looks for claims that are left.
+        list(dispatcher.round())  # The fixture looks for claims that are left.
 
 
 def test_an_order_is_opened_by_the_same_code_and_packages_alone(monkeypatch):
     options, settings = types.SimpleNamespace(command="c", tensorboard=True), Settings("digits", "softmax", 0, 2)
-    order = pickle.loads(Order.of(options, settings).pickled())
-    assert (order.command, order.tensorboard, order.opened()[1]) == ("c", True, settings)
-    monkeypatch.setattr(errands, "source_code", lambda: "0" * 64)
+    job = pickle.loads(Job.of(options, settings).pickled())
+    assert (job.command, job.tensorboard, job.opened()[1]) == ("c", True, settings)
+    monkeypatch.setattr("lab.dispatch.source_code", lambda: "0" * 64)
     with pytest.raises(InputError, match=r"it has code 000000000000, not \w{12}. Give it the code and the packages of"):
-        order.opened()
+        job.opened()
