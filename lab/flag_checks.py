@@ -58,8 +58,6 @@ def _check_together(parser, flags):
         raise InputError(f"--sampler {flags.sampler}: --classes-per-batch and --per-class are of the balanced one")
     if "none" in (flags.augment or ()) and {*flags.augment} != {"none"}:
         raise InputError(f"--augment {' '.join(flags.augment)}: none goes with no other name. Leave out it or them")
-    if flags.quick and flags.recipe == "fast":
-        raise InputError("--recipe fast --quick: --quick is shorter still. Give one of them")
     chosen = flags.losses != parser.get_default("losses")
     if flags.sweep and (flags.tune or chosen):
         raise InputError("--sweep takes its one loss: give it no --losses and no --tune")

@@ -381,7 +381,6 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--embed a b --losses ring --quick", ["--embed uses a run as it is: give it no --losses, --quick"]),
         ("--embed a b --summarize", ["give it no --embed"]),
         ("--augment shift none", ["--augment shift none: none goes with no other name. Leave out it or them"]),
-        ("--quick --recipe fast", ["--recipe fast --quick: --quick is shorter still. Give one of them"]),
         ("--gallery faces --npz", ["--gallery, --npz: only together with --embed RUN IMAGE"]),
         ("--embed a b --neighbors 13", ["--neighbors", "from 1 to 12"]),
         ("--runs=", ["--runs", "must name a folder"]),
