@@ -76,7 +76,7 @@ def test_arrays_of_a_data_set_that_lie_are_refused(tmp_path, make):
     np.savez(tmp_path / "a.npz", x_train=np.zeros((4, 2, 2), np.uint8), y_train=[0, 0, 1, 1])
     make(tmp_path / "a.npz", "x_train")
     if make is bombs.packed_npz:  # So many bytes are what it says: only the end is not as it should be.
-        bombs.put(tmp_path / "a.npz", "x_train", bombs.npy((99, 1 << 20)), *[bytes(1 << 20)] * 100)
+        bombs.put(tmp_path / "a.npz", "x_train", bombs.npy((bombs.PARTS - 1, 1 << 20)), *[bytes(1 << 20)] * bombs.PARTS)
     with little_memory(), pytest.raises(InputError, match=r"a\.npz cannot be used"):
         read(tmp_path / "a.npz")
 
