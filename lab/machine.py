@@ -63,9 +63,10 @@ def device():
 
 def choose_precision(wanted):
     """The dtype policy to train under, and the reason in words; one that is wanted, not `"auto"`, is taken as it is."""
+    accelerators = backend().accelerators()  # In any case: whoever looks for them first has the noise of it.
     if wanted != "auto":
         return wanted, "as asked"
-    if accelerators := backend().accelerators():
+    if accelerators:
         if accelerators[0].has_bfloat16:
             return "mixed_bfloat16", "this GPU computes bfloat16 fast"
         return "float32", "this GPU has no fast bfloat16"

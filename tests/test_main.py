@@ -515,8 +515,9 @@ def test_ctrl_c_while_pictures_are_drawn_is_no_traceback(runs, monkeypatch, caps
 
 
 @pytest.mark.slow
-def test_nothing_but_its_own_lines_reaches_the_terminal(tmp_path):
-    process = start(tmp_path, "--losses", "softmax")
+@pytest.mark.parametrize("precision", ["auto", "float32"])
+def test_nothing_but_its_own_lines_reaches_the_terminal(precision, tmp_path):
+    process = start(tmp_path, "--losses", "softmax", "--precision", precision)
     output, errors = process.communicate(timeout=120)
     assert errors == ""
     assert output.startswith("data       digits: 1,197 train + 200 validation + 400 test images, 10 classes\n")
