@@ -121,7 +121,7 @@ def test_losses_weights_centers_and_averages_are_those_of_one_process_though_it_
     said = together(count, TRAINING, tmp_path, 10, JAX_ENABLE_X64="true")
     assert [(status, errors) for status, _, errors in said] == [(0, "")] * count
     # Where a part of more than two come together, Gloo says so on standard output, and cannot be asked not to.
-    assert all(line.startswith("[Gloo]") for _, output, _ in said for line in output.splitlines())
+    assert count > 2 or not any(output for _, output, _ in said)
     found = dict(np.load(tmp_path / "found.npz"))
     for name, array in alone.items():
         last = array[5:] if array.shape == (10,) and not name.startswith("weight") else array
