@@ -112,7 +112,11 @@ def look(known):
     """
     logging.getLogger("distributed.worker").setLevel(logging.WARNING)  # It would have a line for every look.
     looks.update(dict.fromkeys(known, time.monotonic()))
-    return {name: _news(*folders[name], *known[name]) for name in known if name in folders}
+    news = {}
+    for name, (count, times) in known.items():
+        with contextlib.suppress(KeyError, FileNotFoundError):  # Done elsewhere, or it begins or ends at this moment.
+            news[name] = _news(*folders[name], count, times)
+    return news
 
 
 def stop(names):

@@ -92,6 +92,15 @@ def test_who_looks_gets_what_is_new(running):
     assert worker.look({"a": (1, {name: time_then}), "another": (0, {})}) == {"a": ([], {})}
 
 
+def test_a_run_that_begins_or_ends_at_this_moment_has_nothing_new(tmp_path, monkeypatch):
+    monkeypatch.setitem(worker.folders, "a", (tmp_path, task("pass")))
+    assert worker.look({"a": (0, {})}) == {}  # It has printed nothing yet.
+    (tmp_path / "lines").write_text("begun\n")
+    (tmp_path / "center" / "seed-0").mkdir(parents=True)
+    (tmp_path / "center" / "seed-0" / "training.backup").symlink_to("gone")  # As one removed while it is looked for.
+    assert worker.look({"a": (0, {})}) == {}
+
+
 def test_a_run_that_is_stopped_ends(running):
     thread, outcomes = running("print('begun'); time.sleep(100)")
     until(lambda: worker.look({"a": (0, {})}).get("a", ([],))[0])
