@@ -21,12 +21,12 @@ from lab.report import summary, write_tables
 from lab.startup import CLOSED, REFUSED
 from lab.terminal import LiveProgress, Terminal
 
-# What ends the command as Ctrl-C does, where there is such a signal: SIGHUP is a terminal that was closed.
-ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+# What ends the command, where there is such a signal: SIGINT is Ctrl-C, SIGHUP a terminal that was closed.
+ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Terminated(KeyboardInterrupt):
-    """A signal that ends the command as Ctrl-C does, with a status of its own."""
+    """A signal that ends the command."""
 
 
 class History(keras.callbacks.CSVLogger):
@@ -51,8 +51,8 @@ class History(keras.callbacks.CSVLogger):
 class Log:
     """Tells of everything, keeps the times, and knows how the command ends.
 
-    As a context it ends bad input, what the system refuses, Ctrl-C and `ENDING` with a message; whatever else is raised
-    passes. `command` is the command line, for the record.
+    As a context it ends bad input, what the system refuses and `ENDING` with a message; whatever else is raised passes.
+    `command` is the command line, for the record.
     """
 
     def __init__(self, command, tensorboard):
@@ -164,7 +164,7 @@ class Log:
 
     @contextlib.contextmanager
     def following(self, estimate, interrupted):
-        """Shows the progress, with the time left by an `Estimate`; Ctrl-C and `ENDING` end the block alone."""
+        """Shows the progress, with the time left by an `Estimate`; `ENDING` ends the block alone."""
         with LiveProgress(self.terminal.console, estimate) as self.progress:
             try:
                 yield

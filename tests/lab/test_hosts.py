@@ -65,12 +65,12 @@ with hidden_start_up_noise():
 MODELS["cnn"] = build_small
 maps.POINTS = 50
 style.DPI = 40
-killed, *arguments = sys.argv[1:]
+killed, send, *arguments = sys.argv[1:]
 go_to = Batches.go_to
 
 def die(batches, epoch):
     if epoch == 2 and company().number == int(killed):
-        os.kill(os.getpid(), signal.SIGKILL)
+        os.kill(os.getpid(), getattr(signal, send))
     go_to(batches, epoch)
 
 Batches.go_to = die
@@ -141,7 +141,7 @@ ORPHANED = "main.py: process 0 ended or was lost: this one ends too. The same co
 
 @pytest.mark.slow
 def test_a_command_that_loses_a_process_says_which_and_goes_on_to_the_scores_of_one_process(tmp_path):
-    command = [COMMAND, 1, "--devices", "all", "--runs", tmp_path / "2"]
+    command = [COMMAND, 1, "SIGKILL", "--devices", "all", "--runs", tmp_path / "2"]
     first, lost = together(2, *command)
     assert lost == (-signal.SIGKILL, "", "")
     assert (first[0], first[2]) == (3, f"{LINE.format(1)}, after epoch 1 of this run\n")
@@ -150,7 +150,7 @@ def test_a_command_that_loses_a_process_says_which_and_goes_on_to_the_scores_of_
     assert (first[0], first[2]) == (0, "")
     assert other == (0, "", "")
     assert "center seed 0: goes on after epoch 1" in first[1]
-    ((status, _, errors),) = together(1, COMMAND, -1, "--devices", 1, "--runs", tmp_path / "1")
+    ((status, _, errors),) = together(1, COMMAND, -1, "SIGKILL", "--devices", 1, "--runs", tmp_path / "1")
     assert (status, errors) == (0, "")
     one, two = (tmp_path / count / "digits" / "center" / "seed-0" for count in "12")
     assert {path.name for path in one.iterdir()} == {path.name for path in two.iterdir()}
@@ -161,10 +161,11 @@ def test_a_command_that_loses_a_process_says_which_and_goes_on_to_the_scores_of_
 
 
 @pytest.mark.long
-def test_the_others_end_with_process_0(tmp_path):
-    first, other = together(2, COMMAND, 0, "--devices", "all", "--runs", tmp_path)
-    assert first[0] == -signal.SIGKILL
-    assert other == (3, "", ORPHANED)
+@pytest.mark.parametrize(("send", "status"), [("SIGKILL", -signal.SIGKILL), ("SIGINT", 130)])
+def test_the_others_end_with_process_0(send, status, tmp_path):
+    first, other = together(2, COMMAND, 0, send, "--devices", "all", "--runs", tmp_path)
+    assert first[0] == status
+    assert other == ((3, "", ORPHANED) if send == "SIGKILL" else (status, "", ""))
 
 
 @pytest.mark.parametrize(

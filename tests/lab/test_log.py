@@ -159,11 +159,11 @@ def test_a_command_that_ends_well_has_status_0(log):
 
 
 @pytest.mark.parametrize("number", ENDING)
-def test_a_signal_ends_the_command_as_ctrl_c_does_with_a_status_of_its_own(log, capsys, number):
+def test_a_signal_ends_the_command_with_a_status_of_its_own(log, capsys, number):
     before = signal.getsignal(number)
     with log:
         signal.raise_signal(number)
-    assert log.status == {"SIGTERM": 143, "SIGHUP": 129}[number.name]
+    assert log.status == {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}[number.name]
     assert capsys.readouterr().out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
     assert signal.getsignal(number) is before
 
@@ -201,14 +201,15 @@ def test_an_output_without_room_is_named(log, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("main.py: standard output: No space left on device. Make room there")
 
 
-def test_a_sigterm_that_python_dropped_is_heeded_at_the_next_stage(log):
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_that_python_dropped_is_heeded_at_the_next_stage(log, name, status):
     with log, log.following(Estimate(1, 10), ""):
         log.begin("softmax seed 0")
         with contextlib.suppress(KeyboardInterrupt):  # As it does while it cleans up an object.
-            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(getattr(signal, name))
         log.stage("scoring")
         pytest.fail("went on")
-    assert log.status == 143
+    assert log.status == status
 
 
 def test_outside_the_main_thread_signals_are_left_alone(log):
