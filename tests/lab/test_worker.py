@@ -95,7 +95,7 @@ def test_who_looks_gets_what_is_new(running):
 def test_a_run_that_begins_or_ends_at_this_moment_has_nothing_new(tmp_path, monkeypatch):
     monkeypatch.setitem(worker.folders, "a", (tmp_path, task("pass")))
     assert worker.look({"a": (0, {})}) == {}  # It has printed nothing yet.
-    (tmp_path / "lines").write_text("begun\n")
+    (tmp_path / "lines").write_text("begun\n", encoding="utf-8")
     (tmp_path / "center" / "seed-0").mkdir(parents=True)
     (tmp_path / "center" / "seed-0" / "training.backup").symlink_to("gone")  # As one removed while it is looked for.
     assert worker.look({"a": (0, {})}) == {}
