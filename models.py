@@ -53,7 +53,8 @@ def build_model(settings, image_shape, num_classes):
     keras.config.set_dtype_policy(settings.precision)
     keras.utils.set_random_seed(settings.seed)
     embedder = build_embedder(settings, image_shape)
-    return MetricModel(embedder, LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides))
+    terms = LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides)
+    return MetricModel(embedder, terms, both_sides="flip" in settings.augment)
 
 
 @keras.saving.register_keras_serializable(package="models")
@@ -68,11 +69,13 @@ class MetricModel(keras.Model):
         embedder: `keras.Model` from images to embeddings `(batch, embedding_dim)`.
         terms: Dict from a term's name in the logs to `(weight, loss)`, where
             `loss(labels, embeddings, training=...)` returns a scalar.
+        both_sides: Whether the embedding that `embed` gives of an image is the mean of its own and its mirror image's.
     """
 
-    def __init__(self, embedder, terms, **kwargs):
+    def __init__(self, embedder, terms, both_sides=False, **kwargs):
         super().__init__(**kwargs)
         self.embedder = embedder
+        self.both_sides = both_sides
         self.terms = {name: loss for name, (_, loss) in terms.items()}
         self.term_weights = _TermWeights({name: weight for name, (weight, _) in terms.items()}, self.terms)
         self.trackers = {name: keras.metrics.Mean(name=name) for name in terms}
@@ -85,13 +88,18 @@ class MetricModel(keras.Model):
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
         terms = {name: [self.term_weights[name], serialize(loss)] for name, loss in self.terms.items()}
-        return {"name": self.name, "embedder": serialize(self.embedder), "terms": terms}
+        return {
+            "name": self.name,
+            "embedder": serialize(self.embedder),
+            "terms": terms,
+            "both_sides": self.both_sides,
+        }
 
     @classmethod
     def from_config(cls, config):
         deserialize = keras.saving.deserialize_keras_object
         terms = {name: (weight, deserialize(loss)) for name, (weight, loss) in config["terms"].items()}
-        return cls(deserialize(config["embedder"]), terms, name=config["name"])
+        return cls(deserialize(config["embedder"]), terms, config.get("both_sides", False), name=config["name"])
 
     def call(self, images, training=None):
         return self.embedder(images, training=training)
@@ -124,7 +132,11 @@ class MetricModel(keras.Model):
         # Not `predict`: it sets up a tf.data pipeline, whose tuner makes every pass wait.
         size = max(1, min(MOST_IMAGES, MOST_VALUES // math.prod(images.shape[1:])))
         parts = range(0, max(1, len(images)), size)  # Of no images, embeddings of length 0.
-        return np.concatenate([self.predict_on_batch(images[start : start + size]) for start in parts])
+        return np.concatenate([self._embed(images[start : start + size]) for start in parts])
+
+    def _embed(self, images):
+        embeddings = self.predict_on_batch(images)
+        return (embeddings + self.predict_on_batch(images[:, :, ::-1])) / 2 if self.both_sides else embeddings
 
     def class_logits(self, embeddings):
         """The scores `(n, num_classes)` of the loss's own classifier, as NumPy; None if it has none."""

@@ -17,7 +17,7 @@ from lab.settings import Settings
 # The names of the registries, which need TensorFlow or NumPy.
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}  # With what they call themselves.
 PROTOCOLS = ("closed", "open")
-MODELS = ("cnn", "lenet++", "resnet", "wide_resnet")
+MODELS = ("cnn", "lenet++", "resnet", "vgg")
 EMBEDDING_INITS = ("glorot", "normal", "uniform")
 SAMPLERS = ("balanced", "shuffle")
 AUGMENTATIONS = ("shift", "rotate", "flip", "erase")
@@ -124,7 +124,7 @@ def _add_what(add):
 
 def _add_how(add):
     add("--recipe", default="default", type=_one_of("recipe", PASSES), metavar="NAME",
-        help="fast: a third of the epochs; best: five times, larger network, augmented images (default)")  # fmt: skip
+        help="fast: a third of the epochs; best: seven times, larger network, augmented images (default)")  # fmt: skip
     add(
         "--epochs",
         type=_between(int, 1, 10_000),
@@ -149,7 +149,8 @@ def _add_how(add):
     add("--per-class", type=_between(int, 2, 10_000), metavar="N",
         help="images of each class in a balanced batch (24; of more than ten classes fewer, of 60 on 4)")  # fmt: skip
     add("--augment", nargs="*", type=_one_of("augmentation", (*AUGMENTATIONS, "none")), metavar="NAME",
-        help=f"change training images at random: {', '.join(AUGMENTATIONS)} (none; without a name shift)")  # fmt: skip
+        help=f"change training images at random: {', '.join(AUGMENTATIONS)} (none; without a name shift). With flip an "
+             "embedding is the mean of those of an image and its mirror image")  # fmt: skip
     add("--optimizer", type=_one_of("optimizer", LEARNING_RATES), metavar="NAME",
         help=f"{', '.join(LEARNING_RATES)} (muon; of --weights adamw)")  # fmt: skip
     add("--learning-rate", type=_number(float, lambda value: value > 0, "a number above 0"), metavar="X",

@@ -194,7 +194,7 @@ class RunFolder:
     def save_model(self, model):
         """Saves the embedder for use anywhere, and all weights, those of the losses included."""
         for name, save in {
-            "embedder.keras": portable(model.embedder).save,
+            "embedder.keras": portable(model.embedder, model.both_sides).save,
             "weights.weights.h5": model.save_weights,
         }.items():
             content = _InMemory(name)

@@ -38,6 +38,20 @@ def test_predict_needs_no_labels_and_gives_embeddings():
     assert model.predict(np.zeros((5, 2)), verbose=0).shape == (5, 2)
 
 
+def test_of_images_that_were_mirrored_in_training_both_sides_are_embedded(tmp_path):
+    data = few_digits()
+    keras.utils.set_random_seed(0)
+    for augment, both_sides in ((("shift", "flip"), True), (("shift",), False)):
+        model = build_model(small_settings(augment=augment), data.image_shape, data.num_classes)
+        model(data.test.images[:1])
+        model.save(tmp_path / "model.keras")
+        sides = [model.predict(images, verbose=0) for images in (data.test.images, data.test.images[:, :, ::-1])]
+        assert abs(sides[0] - sides[1]).max() > 0.01
+        expected = sum(sides) / 2 if both_sides else sides[0]
+        for each in (model, keras.models.load_model(tmp_path / "model.keras")):
+            np.testing.assert_allclose(each.embed(data.test.images), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_penalty_of_the_network_is_part_of_the_loss():
     embedder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(1))])
     model = MetricModel(embedder, {"softmax": (0.0, Softmax(3, 2))})

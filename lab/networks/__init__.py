@@ -1,12 +1,10 @@
 """Every network by name: small ones of our own, and the backbones of `keras.applications`."""
 
-import functools
-
 import keras
 
 from .backbones import backbones, features
 from .normalization import FusedBatchNormalization, start_averages
-from .own import EMBEDDING_INITS, build_cnn, build_lenet_plus_plus, build_resnet, embedding
+from .own import EMBEDDING_INITS, build_cnn, build_lenet_plus_plus, build_resnet, build_vgg, embedding
 from .portable import portable
 
 __all__ = [
@@ -24,7 +22,7 @@ MODELS = {
     "cnn": build_cnn,
     "lenet++": build_lenet_plus_plus,
     "resnet": build_resnet,
-    "wide_resnet": functools.partial(build_resnet, widths=(64, 128)),  # For 28 pixels: 670,000 parameters.
+    "vgg": build_vgg,
 }
 
 

@@ -61,16 +61,36 @@ def build_lenet_plus_plus(image_shape, embedding_dim, embedding_init="glorot"):
     return keras.Model(images, embedding(x, embedding_dim, embedding_init), name="lenet_plus_plus")
 
 
-def build_resnet(image_shape, embedding_dim, embedding_init="glorot", widths=(32, 64, 128)):
+def build_vgg(image_shape, embedding_dim, embedding_init="glorot"):
+    """A large network for 28 x 28 images: three stages of two convolutions, as in VGG, 700,000 parameters.
+
+    Args and returns as `build_cnn`.
+    """
+    images = keras.Input(image_shape)
+    x = layers.Rescaling(1 / 255)(images)
+    x = _convolution(x, 32, 3)
+    x = _convolution(x, 64, 3)
+    x = layers.MaxPooling2D(2, padding="same")(x)
+    x = _convolution(x, 64, 3)
+    x = _convolution(x, 128, 3)
+    x = layers.MaxPooling2D(2, padding="same")(x)
+    x = _convolution(x, 192, 3)
+    x = _convolution(x, 192, 3)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dropout(0.3)(x)
+    return keras.Model(images, embedding(x, embedding_dim, embedding_init), name="vgg")
+
+
+def build_resnet(image_shape, embedding_dim, embedding_init="glorot"):
     """A small residual network for images of 32 to 96 pixels: three stages of two blocks, 700,000 parameters.
 
     For a CPU each stage starts by halving the resolution, and so does the first convolution of images from 64 pixels
-    on. Args and returns as `build_cnn`; `widths` are the filters of each stage.
+    on. Args and returns as `build_cnn`.
     """
     images = keras.Input(image_shape)
     x = layers.Rescaling(1 / 255)(images)
     x = _convolution(x, 32, 3, strides=2 if min(image_shape[:2]) >= 64 else 1)
-    for filters in widths:
+    for filters in (32, 64, 128):
         x = _residual(x, filters, strides=2)
         x = _residual(x, filters)
     x = layers.GlobalAveragePooling2D()(x)

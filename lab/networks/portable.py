@@ -1,15 +1,19 @@
 """Embedders for use without this project."""
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from .normalization import FusedBatchNormalization
 
 
-def portable(embedder):
+def portable(embedder, both_sides=False):
     """A copy of an embedder for use anywhere: of Keras' own layers, without this project, and in float32.
 
     Other backends round bfloat16 elsewhere, and converters to other formats do not know it.
+
+    Args:
+        embedder: `keras.Model`.
+        both_sides: Whether the copy gives the mean of the embeddings of an image and its mirror image.
     """
 
     def plain(layer):
@@ -24,4 +28,7 @@ def portable(embedder):
 
     copy = keras.models.clone_model(embedder, clone_function=plain)
     copy.set_weights(embedder.get_weights())
-    return copy
+    if not both_sides:
+        return copy
+    images = keras.Input(copy.input_shape[1:])
+    return keras.Model(images, layers.Average(dtype="float32")([copy(images), copy(ops.flip(images, axis=2))]))

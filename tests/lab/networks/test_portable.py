@@ -53,6 +53,15 @@ def test_a_saved_embedder_is_float32_and_agrees_with_the_one_in_mixed_precision_
     np.testing.assert_allclose(found, own, atol=0.02 * abs(own).max())  # bfloat16 has 8 bits, 1 in 256.
 
 
+def test_the_embedding_of_both_sides_of_an_image_is_the_mean_of_their_embeddings(saved, tmp_path):
+    path, embedder = saved
+    portable(embedder, both_sides=True).save(tmp_path / "both.keras")
+    both, one = keras.models.load_model(tmp_path / "both.keras"), keras.models.load_model(path)
+    expected = (to_numpy(one(IMAGES)) + to_numpy(one(IMAGES[:, :, ::-1]))) / 2
+    np.testing.assert_allclose(to_numpy(both(IMAGES)), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(both.predict(IMAGES[:, :, ::-1], verbose=0), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_saved_embedder_takes_images_without_the_axis_of_their_channel(saved):
     loaded = keras.models.load_model(saved[0])
     np.testing.assert_array_equal(to_numpy(loaded(IMAGES[..., 0])), to_numpy(loaded(IMAGES)))
