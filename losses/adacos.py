@@ -68,6 +68,7 @@ class AdaCos(CosineClassifier):
         scale = ops.convert_to_tensor(self.scale)
         others = with_own_class(scale * cosines, labels, ops.full_like(own, -BIG))
         log_mean = ops.logsumexp(others) - ops.log(ops.cast(ops.shape(own)[0], own.dtype))
-        angle = ops.median(ops.arccos(ops.clip(own, -1, 1)))
+        # Not `median`: that of Keras 3.4 on PyTorch is the lower of the two middle angles.
+        angle = ops.quantile(ops.arccos(ops.clip(own, -1, 1)), 0.5)
         adapted = log_mean / ops.cos(ops.minimum(angle, math.pi / 4))
         self.scale.assign(ops.where(self.if_right(log_mean > 0), ops.minimum(adapted, MAX_SCALE), scale))
