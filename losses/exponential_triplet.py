@@ -101,7 +101,8 @@ class ExponentialTripletLoss(LossLayer):
         **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
-        self.class_share = _class_share(num_classes, overlap)
+        self.classes = whole_number("num_classes", num_classes, 2)  # Not `num_classes`: it only compares labels.
+        self.overlap = _checked(overlap, self.classes)
         self.embedding_norm = one_of("embedding_norm", embedding_norm, SPACES)
         self.scale = positive("scale", scale)
         self.epsilon = number("epsilon", epsilon, 1e-30, 1)
@@ -109,6 +110,11 @@ class ExponentialTripletLoss(LossLayer):
         self.negative_weight = number("negative_weight", negative_weight)
         self.detach_norm = flag("detach_norm", detach_norm)
         self.built = True
+
+    @property
+    def class_share(self):
+        """C_n, the share of the space that a class may take."""
+        return self.overlap / self.classes
 
     @property
     def collapsed_value(self):
@@ -196,7 +202,7 @@ class ExponentialCenterLoss(LossLayer):
     ):
         super().__init__(dtype=dtype, **kwargs)
         self.num_classes = whole_number("num_classes", num_classes, 2)
-        self.slack = _class_share(num_classes, overlap) / 2
+        self.overlap = _checked(overlap, self.num_classes)
         self.embedding_norm = one_of("embedding_norm", embedding_norm, SPACES)
         self.scale = positive("scale", scale)
         self.center_rate = number("center_rate", center_rate, 0, 1)
@@ -212,26 +218,25 @@ class ExponentialCenterLoss(LossLayer):
 
     def call(self, labels, embeddings, training=False):
         embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
+        slack = self.overlap / self.num_classes / 2
         if self.variant == "code":
             (farthest, with_positive), _ = _hardest(labels, embeddings, self.scale)
-            violation = mean_over(ops.relu(farthest - self.slack), with_positive)
-            return _barrier(violation / (1 - self.slack), self.epsilon)
+            violation = mean_over(ops.relu(farthest - slack), with_positive)
+            return _barrier(violation / (1 - slack), self.epsilon)
         offsets = embeddings - ops.take(self.centers, labels, axis=0)
         if training:
             step = damped_mean(labels, ops.stop_gradient(offsets), self.centers.shape[0])
             self.centers.assign_add(self.if_right(self.center_rate * step))
-        return ops.mean(ops.relu(ops.sum(ops.square(offsets), axis=-1) - self.slack))
+        return ops.mean(ops.relu(ops.sum(ops.square(offsets), axis=-1) - slack))
 
 
-def _class_share(num_classes, overlap):
-    """C_n, the share of the space that a class may take."""
-    num_classes, overlap = whole_number("num_classes", num_classes, 2), number("overlap", overlap)
-    if not overlap < num_classes:
-        raise ValueError(
-            f"`overlap` must be in [0, num_classes): from num_classes on nothing is attracted any more. "
-            f"Received: {overlap} for {num_classes} classes"
-        )
-    return overlap / num_classes
+def _checked(overlap, num_classes):
+    if number("overlap", overlap) < num_classes:
+        return overlap
+    raise ValueError(
+        f"`overlap` must be in [0, num_classes): from num_classes on nothing is attracted any more. "
+        f"Received: {overlap} for {num_classes} classes"
+    )
 
 
 def _hardest(labels, embeddings, scale):

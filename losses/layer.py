@@ -26,6 +26,7 @@ class LossLayer(keras.Layer):
 
     A margin, a scale or another number may be changed while training: after it call the model's
     `make_train_function(force=True)`, since a compiled step keeps the old one. A warning says so.
+    What is saved is the number as it is then.
     """
 
     num_classes = None  # Of a loss with something for each class: its labels are to be below.
@@ -73,9 +74,15 @@ class LossLayer(keras.Layer):
             self.compiled = True
 
     def __setattr__(self, name, value):
-        arguments = inspect.signature(type(self).__init__).parameters if self.compiled else ()
-        if name in arguments and name in vars(self) and value != vars(self)[name]:
-            warn_of_the_old(name, type(self).__name__)
+        old = vars(self).get(name)
+        if hasattr(old, "assign") and not hasattr(value, "assign"):
+            old.assign(value)
+            return
+        if name in vars(self) and name in inspect.signature(type(self).__init__).parameters and value != old:
+            if self._auto_config is not None:  # Of which Keras makes what `get_config` returns.
+                self._auto_config.config[name] = plain(value)
+            if self.compiled:
+                warn_of_the_old(name, type(self).__name__)
         super().__setattr__(name, value)
 
     def stateless_call(

@@ -1,5 +1,7 @@
 """Numbers of a loss that change while training: a compiled step keeps the old ones until it is made anew."""
 
+import inspect
+import json
 import pathlib
 import re
 import warnings
@@ -7,10 +9,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from keras.ops import convert_to_numpy as to_numpy
 
 from losses import AdaCos, ASoftmax, CosFace, TripletLoss
 from models import MetricModel
-from tests.losses.test_every_loss import STATE, images_and_labels
+from tests.losses.test_every_loss import STATE, VARIANTS, batch, images_and_labels, make
 from tests.losses.test_in_a_model import MarginClassifier, compiled, every_mode, network
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -95,6 +98,51 @@ def test_what_has_been_compiled_warns_of_a_change(case, mode):
     assert found == [("test_schedules.py", True)] * expected
 
 
+def arguments(loss):
+    """What the loss was made with, by name."""
+    defaults = {name: p.default for name, p in inspect.signature(type(loss).__init__).parameters.items()}
+    return defaults | loss.get_config()
+
+
+NUMBERS = {
+    (type(loss), name): variant
+    for variant, loss in ((variant, make(variant)) for variant in reversed(VARIANTS))
+    for name, value in arguments(loss).items()
+    if type(value) in (int, float) and name not in ("num_classes", "embedding_dim", "sub_centers")
+}
+
+
+def in_training(loss):
+    """Value and weights after a training call."""
+    labels, embeddings = batch()
+    value = float(loss(labels, embeddings.astype("float32"), training=True))
+    return np.concatenate([[value], *(weight.ravel() for weight in loss.get_weights())])
+
+
+@pytest.mark.parametrize(("name", "variant"), [(name, variant) for (_, name), variant in NUMBERS.items()])
+def test_a_loss_whose_number_is_changed_and_its_copy_are_as_one_made_with_it(name, variant):
+    loss, old = make(variant), make(variant)
+    value = arguments(loss)[name]
+    value = value - 1 if type(value) is int else 0.7 * value
+    setattr(loss, name, np.float64(value) if type(value) is float else np.int64(value))
+    copy, new = type(loss).from_config(loss.get_config()), type(loss).from_config(old.get_config() | {name: value})
+    json.dumps(loss.get_config())
+    weights = loss.get_weights()
+    for other in (copy, old, *([] if name == "radius" else [new])):  # The radius is a weight, as it starts at it.
+        other.set_weights(weights)
+    expected = in_training(new)
+    for found in (loss, copy):
+        np.testing.assert_allclose(in_training(found), expected, rtol=1e-6)
+    if name not in ("epsilon", "radius"):  # An epsilon hardly counts in a batch like this one.
+        assert not np.allclose(in_training(old), expected, rtol=1e-6)
+
+
+def test_a_number_that_is_a_weight_is_assigned():
+    loss = AdaCos(*STATE)
+    loss.scale = 3.0
+    assert [float(to_numpy(weight)) for weight in loss.non_trainable_variables] == [3.0]
+
+
 @every_mode
 def test_nothing_warns_of_what_keras_or_training_changes(mode):
     model = compiled(
@@ -106,7 +154,7 @@ def test_nothing_warns_of_what_keras_or_training_changes(mode):
         model.evaluate(*images_and_labels(), verbose=0)
 
 
-def test_the_margin_of_the_readme_grows():
+def test_the_margin_of_the_readme_grows_and_is_saved(tmp_path):
     model = compiled(None, "compiled", MarginClassifier(network(), CosFace(*STATE, margin=0.0)))
     (example,) = re.findall(
         r"```python\n(class GrowMargin.*?)```", (ROOT / "losses/README.md").read_text(encoding="utf-8"), re.DOTALL
@@ -118,3 +166,5 @@ def test_the_margin_of_the_readme_grows():
     losses = np.array(found.history["loss"])
     assert (np.diff(losses)[:4] > 0.01).all()
     np.testing.assert_allclose(losses[5:], losses[4], rtol=1e-5)
+    model.save(tmp_path / "classifier.keras")
+    assert keras.models.load_model(tmp_path / "classifier.keras").margin_loss.margin == 0.5
