@@ -22,8 +22,9 @@ FILM_ITERATIONS = 300
 INDICES = {"test": "tsne_indices", "train": "tsne_train_indices"}  # Names of the sampled images in `embeddings.npz`.
 
 
-def sample_indices(labels, settings, points=POINTS, colored=None):
+def sample_indices(labels, settings, points=None, colored=None):
     """The images of a part that t-SNE shows; of the `colored` among many classes as many as half of the points."""
+    points = points or POINTS
     points = min(QUICK_POINTS, points) if settings.quick else points
     told_apart = np.isin(labels, [] if colored is None else colored)
     if told_apart.all() or not told_apart.any():

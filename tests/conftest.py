@@ -51,30 +51,34 @@ def no_kept_pixels():
 @pytest.fixture(scope="session")
 def runs(tmp_path_factory):
     """The results of one command over the four default losses; tests of one group share them."""
-    from main import main
+    from support.small_command import main, small_command
 
     path = tmp_path_factory.mktemp("runs")
-    assert main([*FAST, "--runs", str(path)]) == 0
+    with small_command():
+        assert main([*FAST, "--runs", str(path)]) == 0
     return path
 
 
 @pytest.fixture
 def small_network(monkeypatch):
     """`--model cnn` builds a network that is set up in a third of the time of the smallest real one."""
-    from support.small_network import build_small
+    from support import small_command
 
-    from models import MODELS
-
-    monkeypatch.setitem(MODELS, "cnn", build_small)
+    small_command.small_network(monkeypatch)
 
 
 @pytest.fixture
 def few_points(monkeypatch):
     """t-SNE of 100 images instead of 2,000, on coarse pictures."""
-    from lab import maps
-    from lab.figures import style
+    from support import small_command
 
-    monkeypatch.setattr(style, "DPI", 40)
-    monkeypatch.setattr(maps, "POINTS", 100)
-    monkeypatch.setattr(maps, "QUICK_POINTS", 100)
-    monkeypatch.setattr(maps, "FILM_POINTS", 100)
+    small_command.few_points(monkeypatch)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No picture is drawn: for tests of all else that a command does."""
+    import main as story
+
+    for name in ("run_pictures", "training_pictures", "comparison_pictures"):
+        monkeypatch.setattr(story, name, lambda *_: [])

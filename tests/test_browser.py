@@ -42,7 +42,7 @@ SHARED = {"loss", "validation_loss", "head_accuracy", "validation_head_accuracy"
     *("map_at_r", "center_accuracy", "spread", "embedding_norm", "target_angle")
 }
 PAGE = 12  # Charts of a group that TensorBoard shows at once.
-TEST_IMAGES = 400
+MAPPED_IMAGES = 100
 BLACK = SimpleNamespace(shown_images=lambda indices: np.zeros((len(indices), 4, 4, 1), np.uint8))
 # TensorBoard's own, on every page.
 NOT_OURS = ("Multiple instances of Three.js", "is deprecated")
@@ -249,7 +249,7 @@ def open_projector(page, address):
     with page.expect_event("framenavigated", lambda frame: "projector_binary" in frame.url):
         page.goto(f"{address}#projector")
     frame = next(frame for frame in page.frames if "projector_binary" in frame.url)
-    frame.locator(f".numDataPoints:text-is('{TEST_IMAGES}')").wait_for()
+    frame.locator(f".numDataPoints:text-is('{MAPPED_IMAGES}')").wait_for()
     return frame
 
 

@@ -8,7 +8,6 @@ import pytest
 from support.own_images import write_folder, write_idx, write_npz, write_table
 from support.small_network import few_digits
 
-import main as story
 from lab.sources import read
 from main import main
 
@@ -29,7 +28,7 @@ def scores(path):
     return {file.relative_to(path).parts[0]: json.loads(file.read_text(encoding="utf-8"))["test"] for file in files}
 
 
-def run(tmp_path, dataset, name, *flags, losses=("softmax", "triplet_only")):
+def run(tmp_path, dataset, name, *flags, losses=("softmax",)):
     """Test scores by run after a command on a data set."""
     runs = tmp_path / f"runs of {name}"
     assert main(["--dataset", str(dataset), "--losses", *losses, "--runs", str(runs), *FAST, *flags]) == 0
@@ -39,13 +38,6 @@ def run(tmp_path, dataset, name, *flags, losses=("softmax", "triplet_only")):
 
 def parts_of(data, *names):
     return {name: (data.parts[name].images, data.parts[name].labels) for name in names}
-
-
-@pytest.fixture
-def undrawn(monkeypatch):
-    """No picture is drawn: for tests of the numbers alone."""
-    for name in ("run_pictures", "training_pictures", "comparison_pictures"):
-        monkeypatch.setattr(story, name, lambda *_: [])
 
 
 @any_network
@@ -59,7 +51,7 @@ def test_a_folder_a_table_and_arrays_give_the_numbers_of_the_named_set(tmp_path)
     table = write_table(tmp_path / "table", parts, NAMES)
     found = {dataset.name: run(tmp_path, dataset, dataset.name) for dataset in (tmp_path / "folder", table)}
     found["arrays"] = run(tmp_path, tmp_path / "arrays.npz", "arrays")
-    assert found["folder"].keys() == {"raw_pixels", "softmax", "triplet_only"}
+    assert found["folder"].keys() == {"raw_pixels", "softmax"}
     assert found["folder"] == found["images.csv"] == found["arrays"]
     assert read(tmp_path / "folder").content == read(table).content == read(tmp_path / "arrays.npz").content
 
@@ -81,7 +73,7 @@ def test_train_and_test_folders_of_other_classes_are_judged_among_the_test_class
     data = few_digits().hold_out([7, 8, 9])
     write_folder(tmp_path / "digits", parts_of(data, "train"), data.class_names)
     write_folder(tmp_path / "digits", {"test": (data.unseen.images, data.unseen.labels)}, data.unseen_names)
-    found = run(tmp_path, tmp_path / "digits", "digits")
+    found = run(tmp_path, tmp_path / "digits", "digits", losses=("softmax", "triplet_only"))
     assert found["softmax"].keys() == found["raw_pixels"].keys()
     assert 0.2 < found["softmax"]["unseen_map_at_r"] < 1
     assert found["softmax"]["unseen_mean_average_precision"] is None
@@ -115,7 +107,7 @@ def test_queries_ask_the_gallery_where_a_table_says_so(tmp_path):
         writer = csv.DictWriter(file, ["path", "label", "split", "camera"])
         writer.writeheader()
         writer.writerows(rows)
-    found = run(tmp_path, table, "market", losses=("softmax",))
+    found = run(tmp_path, table, "market")
     assert 0 < found["softmax"]["unseen_mean_average_precision"] <= 1
     assert 0.4 < found["softmax"]["unseen_recall_at_1"] <= 1
 
@@ -144,7 +136,7 @@ def test_some_classes_of_a_folder_of_one_level_are_held_out(tmp_path):
 def test_other_images_under_the_same_name_are_another_data_set(tmp_path, capsys):
     data = few_digits()
     write_npz(tmp_path / "own.npz", parts_of(data, "train", "test"))
-    run(tmp_path, tmp_path / "own.npz", "own", losses=("softmax",))
+    run(tmp_path, tmp_path / "own.npz", "own")
     images, labels = data.train.images.copy(), data.train.labels
     images[0, 0, 0] += 1
     write_npz(tmp_path / "own.npz", parts_of(data, "train", "test") | {"train": (images, labels)})

@@ -83,15 +83,9 @@ with hidden_start_up_noise():
     import signal
     import sys
     import main
-    from lab import maps
     from lab.backup import Backup
-    from lab.figures import style
-    from models import MODELS
-    from support.small_network import build_small
+    from support.small_command import small_command
 
-MODELS["cnn"] = build_small
-maps.POINTS = 50
-style.DPI = 40
 # Muon would amplify a rounding, as it does any change of the first weights.
 flags = "--dataset digits --losses center --optimizer adamw --epochs 2 --embedding-dim 2 --tsne-iterations 300".split()
 *devices, folder = sys.argv[1:]
@@ -103,8 +97,9 @@ def keep_and_die(*arguments):
 
 if not devices:
     devices, Backup.on_epoch_end = ["2"], keep_and_die
-for number in devices:
-    assert main.main([*flags, "--devices", number, "--runs", f"{folder}/{number}"]) == 0
+with small_command():
+    for number in devices:
+        assert main.main([*flags, "--devices", number, "--runs", f"{folder}/{number}"]) == 0
 """
 
 

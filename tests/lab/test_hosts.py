@@ -55,16 +55,10 @@ with hidden_start_up_noise():
     import signal
     import sys
     import main
-    from lab import maps
     from lab.batches import Batches
-    from lab.figures import style
     from lab.hosts import company
-    from models import MODELS
-    from support.small_network import build_small
+    from support.small_command import small_command
 
-MODELS["cnn"] = build_small
-maps.POINTS = 50
-style.DPI = 40
 killed, send, *arguments = sys.argv[1:]
 go_to = Batches.go_to
 
@@ -76,7 +70,8 @@ def die(batches, epoch):
 Batches.go_to = die
 # Muon would amplify a rounding, as it does any change of the first weights.
 flags = "--dataset digits --losses center --optimizer adamw --epochs 2 --embedding-dim 2 --tsne-iterations 300".split()
-sys.exit(main.main([*flags, "--no-tensorboard", *arguments]))
+with small_command():
+    sys.exit(main.main([*flags, "--no-tensorboard", *arguments]))
 """
 
 

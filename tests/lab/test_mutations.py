@@ -215,11 +215,9 @@ def same_images(one, other):
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.usefixtures("small_network", "few_points")
+@pytest.mark.usefixtures("small_network", "few_points", "undrawn")
 def test_thirty_damaged_runs_are_trained_again_to_the_same_scores(tmp_path, rng, monkeypatch):
     monkeypatch.setattr(story, "load_dataset", lambda *_: few_digits())
-    for name in ("run_pictures", "training_pictures", "comparison_pictures"):
-        monkeypatch.setattr(story, name, lambda *_: [])
     losses, small = ("softmax", "center", "triplet"), ("--epochs", "1", "--embedding-dim", "2")
     command = ["--dataset", "digits", *small, "--seeds", "2", "--no-tensorboard", "--runs", str(tmp_path), "--losses"]
 

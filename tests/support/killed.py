@@ -20,17 +20,15 @@ import threading
 import traceback
 
 import tensorflow as tf
-from support.small_network import build_small
+from support.small_command import small_command
 
 import lab.dashboard.tensorboard  # noqa: F401 - A command imports it late.
 import main as story
-from lab import kept, maps
+from lab import kept
 from lab.backup import Backup
 from lab.dashboard.epochs import EpochCurves
-from lab.figures import style
 from lab.log import History, Log
 from lab.run_folder import RunFolder
-from models import MODELS
 
 # What is raised where something is refused, in place of the error of the system or the library.
 REFUSALS = {
@@ -208,9 +206,6 @@ def finished(runs):
 def main():
     plan = json.loads(pathlib.Path(sys.argv[1]).read_text(encoding="utf-8"))
     folder, arguments = pathlib.Path(plan["folder"]), [*plan["arguments"], "--runs"]
-    MODELS["cnn"] = build_small
-    maps.POINTS = maps.FILM_POINTS = 50
-    style.DPI = 40
     story.kept_pixels = lambda *_: None  # Another command may have measured them meanwhile.
     undisturbed = start([*arguments, str(folder / "undisturbed")], None, os.devnull, folder / "undisturbed.txt")
     for kill in [*plan["kills"], None]:
@@ -220,4 +215,5 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    with small_command():
+        main()
