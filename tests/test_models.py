@@ -154,7 +154,7 @@ def test_every_loss_starts_from_the_same_network_and_head():
     starts = {}
     for loss in ("softmax", "center", "triplet", "triplet_center"):
         keras.utils.set_random_seed(len(starts))  # The model's own seed counts.
-        model = build_model(small_settings(loss, seed=3), (28, 28, 1), 10)
+        model = small_model(small_settings(loss, seed=3), few_digits())
         starts[loss] = [*model.embedder.get_weights(), *model.classifier.get_weights()]
     for loss, weights in starts.items():
         for first, other in zip(starts["softmax"], weights, strict=True):
