@@ -155,6 +155,7 @@ def test_the_page_opens_on_the_curves_with_a_line_for_every_loss(page, address):
         assert card.get_by_text("seed-0").count() == len(LOSSES)
 
 
+@pytest.mark.long
 def test_a_chart_has_lines(page, address):
     page.goto(f"{address}?tagFilter=^epoch/map_at_r$#timeseries")
     chart = page.locator("scalar-card line-chart")
@@ -172,7 +173,10 @@ def is_in_color(png):
     return np.count_nonzero(np.ptp(pixels, axis=-1) > 60) > 100
 
 
-@pytest.mark.parametrize(("results", "differing"), [("address", ["loss"]), ("seeds_address", ["loss", "seed"])])
+@pytest.mark.parametrize(
+    ("results", "differing"),
+    [("address", ["loss"]), pytest.param("seeds_address", ["loss", "seed"], marks=pytest.mark.long)],
+)
 def test_the_table_of_runs_has_a_line_for_each_and_no_column_that_is_the_same_for_all(
     page, request, results, differing
 ):
@@ -192,6 +196,7 @@ def test_the_table_of_runs_has_a_line_for_each_and_no_column_that_is_the_same_fo
         assert all(0 <= float(value) <= 1 for value in filled[-5:])
 
 
+@pytest.mark.long
 def test_means_over_seeds_have_a_chart_per_curve_and_a_line_per_loss(page, seeds_address):
     page.goto(f"{seeds_address}#custom_scalars")
     charts = page.locator("tf-custom-scalar-margin-chart-card")
@@ -203,6 +208,7 @@ def test_means_over_seeds_have_a_chart_per_curve_and_a_line_per_loss(page, seeds
     assert sorted(CURVES, key=lambda title: place(page.get_by_text(title, exact=True))) == list(CURVES)
 
 
+@pytest.mark.long
 def test_all_seeds_of_a_loss_have_its_colour_if_runs_are_grouped_by_it(page, seeds_address):
     page.goto(f"{seeds_address}?runColorGroup=regex:([^/]*)#timeseries")
     colors = collections.defaultdict(set)
@@ -228,6 +234,7 @@ def test_the_first_pictures_are_the_maps_of_test_images(page, address):
     assert all(found.get_by_text("tag: map/tsne_test").count() for found in first)
 
 
+@pytest.mark.long
 def test_the_results_are_tables_of_text_and_the_comparison_comes_first(page, address):
     page.goto(f"{address}#text")
     page.get_by_role("cell", name="MAP@R").nth(len(LOSSES) - 1).wait_for()
@@ -237,6 +244,7 @@ def test_the_results_are_tables_of_text_and_the_comparison_comes_first(page, add
     assert page.get_by_text("python main.py").count()
 
 
+@pytest.mark.long
 def test_pairs_are_curves_of_precision_and_recall(page, address):
     page.goto(f"{address}#pr_curves")
     card = page.locator("tf-pr-curve-card")
@@ -267,6 +275,7 @@ def test_the_projector_shows_every_image_of_every_run_and_its_bookmark_colours_t
     click_bookmark(page, frame)
 
 
+@pytest.mark.long
 def test_the_second_tensor_of_the_projector_is_our_map(page, address):
     frame = open_projector(page, address)
     frame.locator("vz-projector-data-panel paper-dropdown-menu").nth(1).click()

@@ -309,7 +309,7 @@ def test_the_tour_is_kept_as_it_ran_and_is_small():
     assert not re.search(r"stderr|Traceback|/home/|/root/|/tmp/|site-packages", written)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_tour_runs_and_shows_its_pictures(tmp_path, monkeypatch):
     for variable in ("IPYTHONDIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable.lower()))

@@ -95,6 +95,7 @@ np.savez(f"{folder}/{keras.backend.backend()}.npz", **found)
 """
 
 
+@pytest.mark.long
 def test_from_the_same_weights_every_backend_takes_the_same_twenty_steps(tmp_path):
     for backend in ("tensorflow", "jax", "torch"):
         environment = {"KERAS_BACKEND": backend, "JAX_ENABLE_X64": "true", "PYTHONPATH": str(ROOT / "tests")}

@@ -57,8 +57,20 @@ def test_the_example_with_embeddings_of_ones_own_draws_and_judges_them(tmp_path)
 COMMANDS = re.findall(r"^\| `python main\.py (.*?)` \|", README, re.MULTILINE)
 
 
+# What tests/test_main.py has the command do with other flags, and what takes several processes.
+LONG = re.compile("--(quick|seeds|protocol|embedding-dim|sweep|tune|cluster) ")
+
+
 @any_network
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command not in ("--help", "--summarize")])
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(command, marks=[pytest.mark.long] if LONG.match(f"{command} ") else [])
+        for command in COMMANDS
+        if command not in ("--help", "--summarize")
+    ],
+)
 def test_every_command_of_the_table_runs(command, tmp_path):
     flags = shlex.split(command)
     less = ["--trials", "2"] if "--tune" in flags else []

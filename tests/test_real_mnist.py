@@ -33,7 +33,7 @@ def test_mnist_has_the_images_it_is_known_for():
     )
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_loss_learns_to_classify_and_to_retrieve(scores):
     assert set(scores) == {"softmax", "center", "triplet", "triplet_center"}
     for loss, score in scores.items():
@@ -42,7 +42,7 @@ def test_every_loss_learns_to_classify_and_to_retrieve(scores):
         assert score["map_at_r"] > 0.8, loss
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_center_and_triplet_make_classes_more_compact_than_softmax_alone(scores):
     for loss in ("center", "triplet"):
         assert scores[loss]["distance_ratio"] < scores["softmax"]["distance_ratio"]

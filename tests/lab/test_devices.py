@@ -59,7 +59,7 @@ def found(tmp_path_factory):
     return {number: dict(np.load(path / f"{number}.npz")) for number in (1, 2, 4)}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("devices")
 @pytest.mark.parametrize("number", [2, 4])
 def test_losses_weights_centers_averages_and_embeddings_are_those_of_one_device(found, number):
@@ -69,7 +69,7 @@ def test_losses_weights_centers_averages_and_embeddings_are_those_of_one_device(
     assert [len(found[number][f"{images} rows"]) for images in (0, 1, 5, 399)] == [0, 1, 5, 399]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.xdist_group("devices")
 @pytest.mark.parametrize("loss", ["CenterLoss", "TripletCenterLoss", "TripletLoss"])
 def test_it_would_show_if_mining_or_centers_saw_a_part_of_the_batch(found, loss):
@@ -103,7 +103,7 @@ with small_command():
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_command_on_two_devices_that_is_killed_and_goes_on_has_the_scores_of_one(tmp_path):
     environment = os.environ | JAX | {"JAX_ENABLE_X64": "false"}
     command = [sys.executable, "-c", COMMAND]

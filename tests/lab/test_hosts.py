@@ -134,7 +134,7 @@ LINE = "main.py: process {} of 2 was lost: what it said is on its host. The same
 ORPHANED = "main.py: process 0 ended or was lost: this one ends too. The same command, on every host, goes on.\n"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_command_that_loses_a_process_says_which_and_goes_on_to_the_scores_of_one_process(tmp_path):
     command = [COMMAND, 1, "SIGKILL", "--devices", "all", "--runs", tmp_path / "2"]
     first, lost = together(2, *command)

@@ -90,10 +90,10 @@ def chosen(request):
 
 @pytest.fixture(scope="session")
 def processes(request, chosen, tmp_path_factory):
-    """Dict from each other backend to its process and the file that it writes its outcomes to."""
+    """Dict from each other backend that chosen tests ask to its process and the file it writes its outcomes to."""
     path = [str(request.config.rootpath / folder) for folder in ("", "tests")]
     started = {}
-    for backend in OTHERS:
+    for backend in OTHERS if any("there" in item.fixturenames for item in request.session.items) else []:
         target = str(tmp_path_factory.mktemp(backend) / "outcomes.npz")
         script = RUN.format(path=path, target=target, chosen=chosen)
         environment = os.environ | FRUGAL | {"KERAS_BACKEND": backend}
@@ -117,6 +117,7 @@ def there(request, here, processes):
     return dict(np.load(target))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_values_gradients_and_state_agree_across_backends(variant, here, there):
     names = [name for name in here if name.startswith(f"{variant}/")]
@@ -132,6 +133,7 @@ def test_training_lowers_the_loss(name, here):
     assert losses[-1] < 0.9 * losses[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", LOSSES)
 def test_training_takes_the_same_course_on_every_backend(name, here, there):
     np.testing.assert_allclose(there[f"history of {name}"], here[f"history of {name}"], rtol=1e-3)
@@ -150,6 +152,7 @@ torch.testing.assert_close(whole(labels, embeddings), loss(labels, embeddings))
 """
 
 
+@pytest.mark.long
 def test_pytorch_compiles_a_loss_with_state_as_one_graph(request):
     script = ONE_GRAPH.format(path=[str(request.config.rootpath / folder) for folder in ("", "tests")])
     subprocess.run([sys.executable, "-c", script], env=os.environ | FRUGAL | {"KERAS_BACKEND": "torch"}, check=True)

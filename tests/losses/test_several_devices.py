@@ -95,6 +95,7 @@ def test_replicas_of_tensorflow_are_refused_and_one_is_not(request):
     run(REPLICAS, request, KERAS_BACKEND="tensorflow")
 
 
+@pytest.mark.long
 def test_two_devices_of_jax_give_the_losses_weights_centers_scales_and_embeddings_of_one(request, tmp_path):
     found = []
     for devices in (1, 2):
