@@ -42,6 +42,8 @@ class LossLayer(keras.Layer):
         refuse_replicas(type(self).__name__)
         _refuse_sample_weights(self)
         _refuse_state_that_nothing_trains(self)
+        if not self.trainable:
+            kwargs["training"] = False  # Frozen are its centers too, as the averages of batch normalisation are.
         if isinstance(labels, keras.KerasTensor):
             return super().__call__(labels, embeddings, **kwargs)
         numbers = class_ids(labels, embeddings)

@@ -217,6 +217,17 @@ def test_labels_and_embeddings_of_different_length_are_refused(variant):
         make(variant)(labels[:-1], embeddings)
 
 
+@pytest.mark.parametrize("variant", [variant for variant in VARIANTS if make(variant).non_trainable_weights])
+def test_what_a_loss_keeps_moves_in_training_unless_it_is_frozen(variant):
+    loss = make(variant)
+    for trainable in (False, True):
+        loss.trainable = trainable
+        before = loss.get_weights()
+        loss(*batch(), training=True)
+        moved = any((a != b).any() for a, b in zip(before, loss.get_weights(), strict=True))
+        assert moved == (trainable and variant != "adacos_fixed")
+
+
 @every_variant
 def test_config_round_trip_gives_the_same_loss(variant):
     loss = make(variant)
