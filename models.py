@@ -54,7 +54,7 @@ def build_model(settings, image_shape, num_classes):
     keras.utils.set_random_seed(settings.seed)
     embedder = build_embedder(settings, image_shape)
     terms = LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides)
-    return MetricModel(embedder, terms, both_sides="flip" in settings.augment)
+    return MetricModel(embedder, terms, both_sides=settings.both_sides)
 
 
 @keras.saving.register_keras_serializable(package="models")
@@ -62,7 +62,7 @@ class MetricModel(keras.Model):
     """Trains an embedder with a weighted sum of losses that may hold state of their own.
 
     The losses are layers of the model, so their centers and class weights are trained,
-    saved and logged with it. `predict` returns embeddings: only training needs labels. Saved
+    saved and logged with it. `predict` returns embeddings, of one side: only training needs labels. Saved
     as `.keras` it can be loaded, and trained further, where `models` and `losses` are imported.
 
     Args:

@@ -28,7 +28,7 @@ with hidden_start_up_noise():
     from lab.results import gather_all
 
 ROOT = pathlib.Path(__file__).parents[1]
-SCORES = "center_accuracy", "map_at_r"
+ROLES = "nearest_mean", "map_at_r"  # Of the scores that are shown.
 FIRST, *OTHERS = BACKENDS
 
 
@@ -53,8 +53,9 @@ def table(found):
         found: Dict from a backend to its `Results`.
     """
     first = found[FIRST]
-    tests = len(OTHERS) * len(SCORES) * len(first.losses)
-    scores = {name: first.protocol.scores[name] for name in SCORES}
+    tests = len(OTHERS) * len(ROLES) * len(first.losses)
+    names = [first.protocol.roles[role] for role in ROLES]
+    scores = {name: first.protocol.scores[name] for name in names}
     titles = "".join(f"{score.header:>18}{f'beside {FIRST}':>20}" for score in scores.values())
     yield f"{'':29}{titles}  seconds of training"
     for rows in zip(*(results.losses for results in found.values()), strict=True):
@@ -71,7 +72,7 @@ def table(found):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--runs", type=pathlib.Path, help="a folder that is kept")
+    parser.add_argument("--runs", type=pathlib.Path, help="a folder for this data set alone, that is kept")
     parser.add_argument("flags", nargs="*", help="of main.py")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -89,10 +89,10 @@ class Options:
             "perplexity": min(Settings.perplexity, max(2.0, fewest // 3)),
         }
         given = {name: value for name, value in self.same.items() if value is not None and name != "protocol"}
+        values = by_data | given
+        values["both_sides"] = "flip" in values["augment"]
         return [
-            Settings(**by_data | given | {"split": split} | each)
-            for split in self.held_out(data)
-            for each in self.runs_each
+            Settings(**values | {"split": split} | each) for split in self.held_out(data) for each in self.runs_each
         ]
 
     def _protocol(self, data):

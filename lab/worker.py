@@ -114,8 +114,9 @@ def look(known):
     looks.update(dict.fromkeys(known, time.monotonic()))
     news = {}
     for name, (count, times) in known.items():
-        with contextlib.suppress(KeyError, FileNotFoundError):  # Done elsewhere, or it begins or ends at this moment.
-            news[name] = _news(*folders[name], count, times)
+        if found := folders.get(name):
+            with contextlib.suppress(FileNotFoundError):  # It begins or ends at this moment.
+                news[name] = _news(*found, count, times)
     return news
 
 

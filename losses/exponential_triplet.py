@@ -231,7 +231,8 @@ class ExponentialCenterLoss(LossLayer):
 
 
 def _checked(overlap, num_classes):
-    if number("overlap", overlap) < num_classes:
+    overlap = number("overlap", overlap)
+    if overlap < num_classes:
         return overlap
     raise ValueError(
         f"`overlap` must be in [0, num_classes): from num_classes on nothing is attracted any more. "

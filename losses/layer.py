@@ -1,5 +1,6 @@
 """The layer that every loss is."""
 
+import functools
 import inspect
 import sys
 import warnings
@@ -76,13 +77,13 @@ class LossLayer(keras.Layer):
             self.compiled = True
 
     def __setattr__(self, name, value):
-        old = vars(self).get(name)
+        old, value = vars(self).get(name), plain(value)
         if hasattr(old, "assign") and not hasattr(value, "assign"):
             old.assign(value)
             return
-        if name in vars(self) and name in inspect.signature(type(self).__init__).parameters and value != old:
-            if self._auto_config is not None:  # Of which Keras makes what `get_config` returns.
-                self._auto_config.config[name] = plain(value)
+        if name in vars(self) and name in _arguments(type(self)) and value != old:
+            if isinstance(value, int | float | str):  # A variable is a weight, and saved as such.
+                self._auto_config.config[name] = value  # Of which Keras makes what `get_config` returns.
             if self.compiled:
                 warn_of_the_old(name, type(self).__name__)
         super().__setattr__(name, value)
@@ -97,6 +98,12 @@ class LossLayer(keras.Layer):
             value = self(labels, embeddings, **kwargs)
         following = [scope.get_current_value(weight) for weight in self.non_trainable_variables]
         return (value, following, []) if return_losses else (value, following)  # No loss has a regularizer.
+
+
+@functools.cache
+def _arguments(kind):
+    """What a class is made with, by name."""
+    return frozenset(inspect.signature(kind.__init__).parameters)
 
 
 def warn_of_the_old(name, owner):

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import signal
 
 os.environ.setdefault("JAX_ENABLE_X64", "true")  # Without it, JAX knows no float64.
 
@@ -27,6 +28,12 @@ def pytest_configure(config):
 def pytest_xdist_auto_num_workers(config):
     """Tests chosen by `-k` are few: they have run before workers would have started."""
     return 0 if config.option.keyword else None  # None: as many as xdist would start.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heeded_ctrl_c():
+    """As in a terminal: whoever runs the tests, as in the background, may ignore it, and so would their processes."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

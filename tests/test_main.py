@@ -469,7 +469,6 @@ def test_what_cannot_be_used_on_images_is_refused_with_what_can(runs, tmp_path, 
 
 
 def start(path, *arguments, script="tests/support/small_command.py"):
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # A background job, and its children, may ignore it.
     return subprocess.Popen(
         [sys.executable, str(ROOT / script), *FAST, "--runs", str(path), *arguments],
         stdout=subprocess.PIPE,

@@ -31,4 +31,5 @@ def portable(embedder, both_sides=False):
     if not both_sides:
         return copy
     images = keras.Input(copy.input_shape[1:])
-    return keras.Model(images, layers.Average(dtype="float32")([copy(images), copy(ops.flip(images, axis=2))]))
+    sides = [copy(images), copy(ops.flip(images, axis=2))]
+    return keras.Model(images, layers.Average(dtype="float32")(sides), name=copy.name)

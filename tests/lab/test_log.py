@@ -31,13 +31,11 @@ SETTINGS = small_settings()
 
 
 @pytest.fixture(autouse=True)
-def heeded_signals():
-    """Signals as in a terminal: whoever runs the tests, as in the background, may ignore them."""
-    handlers = {signal.SIGHUP: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+def heeded_sighup():
+    """As in a terminal: whoever runs the tests, as by `nohup`, may ignore it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ def test_every_flag_reaches_the_settings():
     (settings,) = settings_of(*flags.split())
     assert dataclasses.asdict(settings) == {
         "backend": "tensorflow",
+        "both_sides": False,
         "dataset": "digits",
         "loss": "center",
         "seed": 0,
@@ -188,6 +189,7 @@ def test_the_best_recipe_takes_a_larger_network_and_changes_images_as_their_labe
     assert {settings.model for settings in by_set.values()} == {"vgg"}
     assert by_set["mnist"].augment == ("shift", "rotate", "erase")
     assert by_set["fashion_mnist"].augment == ("shift", "flip", "erase")
+    assert {name: settings.both_sides for name, settings in by_set.items()} == {"mnist": False, "fashion_mnist": True}
     digits = settings_of("--recipe", "best", "--dataset", "digits", "--model", "cnn", "--augment", "none")[0]
     assert (digits.model, digits.augment) == ("cnn", ())
 

@@ -35,8 +35,8 @@ def log():
 
 @pytest.fixture(scope="package")
 def closed(tmp_path_factory):
-    """Folder and `Dataset` of a run of the closed protocol."""
-    return write_trained(tmp_path_factory.mktemp("runs") / "digits")
+    """Folder and `Dataset` of a run of the closed protocol, that embeds both sides of an image."""
+    return write_trained(tmp_path_factory.mktemp("runs") / "digits", augment=("flip",), both_sides=True)
 
 
 @pytest.fixture(scope="package")
