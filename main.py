@@ -104,7 +104,8 @@ def run_loss(settings, data, shown, folder, log):
     model = build_model(settings, data.image_shape, data.num_classes)
     health, film = Health(data.validation, settings), Film(data.validation, settings, shown.colored, folder.tsne)
     try:
-        training = train(model, data.train, health, [film, *log.callbacks(folder, health)], log.backup(folder))
+        watching = [film, *log.callbacks(folder, health)]
+        training = train(model, data.train, health, watching, log.backup(folder), [log.progress])
         with alone():
             folder.save_model(model)
             measured = measure(own(model, settings, data), data, shown, settings, log.stage, folder.tsne)

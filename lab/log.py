@@ -4,6 +4,7 @@ import contextlib
 import os
 import shlex
 import signal
+import sys
 import threading
 import time
 
@@ -65,6 +66,7 @@ class Log:
         self.place = None  # Where files are written.
         self.terminated = None  # By which signal.
         self.before = {}  # What the signals did before.
+        self.unraisable = sys.unraisablehook
         self.claim = None  # Of what is run.
         self.kept = None  # The `Backup` of what is trained.
 
@@ -73,11 +75,14 @@ class Log:
             # A signal that is ignored, as `nohup` has it, stays so.
             heeded = [number for number in ENDING if signal.getsignal(number) is not signal.SIG_IGN]
             self.before = {number: signal.signal(number, self._terminate) for number in heeded}
+            sys.unraisablehook = self._dropped
         return self
 
     def __exit__(self, kind, error, trace):
         for number, handler in self.before.items():
             signal.signal(number, handler or signal.SIG_DFL)
+        if sys.unraisablehook == self._dropped:
+            sys.unraisablehook = self.unraisable
         fault = as_fault(error, self.place) or self._loss(error)
         if isinstance(error, BrokenPipeError):  # Nobody reads what it prints any more.
             self.status = self.status or CLOSED
@@ -104,6 +109,11 @@ class Log:
     def _terminate(self, number, frame):
         self.terminated = number
         raise Terminated
+
+    def _dropped(self, dropped):
+        """Says nothing of a signal that Python drops, as it is heeded a little later: see `heed`."""
+        if not issubclass(dropped.exc_type, Terminated):
+            self.unraisable(dropped)
 
     def heed(self):
         """Ends the command if a signal came where Python drops what is raised: while it cleans up, or in a library.
@@ -203,7 +213,7 @@ class Log:
         return backup
 
     def callbacks(self, folder, health):
-        """Keras callbacks that tell of each epoch what `Health`, which goes before them, has measured."""
+        """Keras callbacks that keep of each epoch what `Health`, which goes before them, has measured."""
         self.place = folder.path
         history = History(folder.path / "history.csv")
         heed = keras.callbacks.LambdaCallback(
@@ -211,7 +221,7 @@ class Log:
             on_epoch_end=lambda epoch, logs: self._see_to_claim(),  # A signal waits until the epoch is kept.
             on_train_end=lambda logs: self.heed(),
         )
-        return [heed, history, *self.dashboard.callbacks(folder, health), self.progress]
+        return [heed, history, *self.dashboard.callbacks(folder, health)]
 
     def run(self, folder, run, pictures, data):
         """Shows a `Run` that ended in TensorBoard, with `Picture`s, and images of the `Dataset`."""

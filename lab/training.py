@@ -47,7 +47,7 @@ def announce(settings, film):
     hosts.company().told({"settings": json.dumps(settings.to_dict()), "film": film})
 
 
-def train(model, split, health, callbacks=(), backup=None):
+def train(model, split, health, callbacks=(), backup=None, telling=()):
     """Trains a model and goes back to its best epoch.
 
     Every loss sees the same batches in the same order, from the seed.
@@ -58,6 +58,7 @@ def train(model, split, health, callbacks=(), backup=None):
         health: `Health`, which has the validation images and the `Settings`.
         callbacks: Keras callbacks that watch: they find in the logs of an epoch what `health` has measured.
         backup: `Backup` that the training may go on from, and keeps its state in.
+        telling: Keras callbacks that tell of an epoch, when it is kept.
 
     Returns:
         `Training`.
@@ -88,7 +89,7 @@ def train(model, split, health, callbacks=(), backup=None):
         initial_epoch=backup.epochs,
         shuffle=False,  # The sampler does.
         verbose=0,
-        callbacks=[batches.drawing(), *watching, backup],
+        callbacks=[batches.drawing(), *watching, backup, *telling],
     )
     seconds = backup.seconds
     if health.failure:

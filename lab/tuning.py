@@ -115,7 +115,8 @@ def run_trial(settings, data, folder, log):
     model = build_model(settings, data.image_shape, data.num_classes)
     health = Health(data.validation, settings)
     try:
-        training = train(model, data.train, health, log.callbacks(folder, health), log.backup(folder))
+        watching = log.callbacks(folder, health)
+        training = train(model, data.train, health, watching, log.backup(folder), [log.progress])
         metrics |= {"status": "tuned", "failure": None} | training.metrics
     except Failure as failure:
         metrics |= {"status": "failed", "failure": str(failure)}

@@ -64,9 +64,9 @@ def are_class_numbers(labels, num_classes=None):
     if dtype in MERGES_FROM:
         right = ops.logical_and(numbers % 1 == 0, ops.abs(numbers) < MERGES_FROM[dtype])
     else:
-        # JAX cuts 64 bits down to 32.
+        # JAX cuts 64 bits of NumPy down to 32.
         cut = dtype != keras.backend.standardize_dtype(labels.dtype)
-        right = ops.convert_to_tensor(ops.convert_to_numpy(numbers) == labels) if cut else numbers == numbers
+        right = ops.convert_to_tensor(labels.astype(dtype) == labels) if cut else numbers == numbers
         numbers = _integers(numbers)
     if num_classes is not None:
         right = ops.logical_and(right, ops.logical_and(numbers >= 0, numbers < num_classes))

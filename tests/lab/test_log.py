@@ -5,6 +5,7 @@ import errno
 import io
 import itertools
 import signal
+import sys
 import threading
 import types
 
@@ -210,6 +211,40 @@ def test_a_signal_that_python_dropped_is_heeded_at_the_next_stage(log, name, sta
     assert log.status == status
 
 
+def test_an_epoch_is_told_when_it_is_kept(log, folder):
+    settings = small_settings("center")
+    model, health, kept = small_model(settings, few_digits()), Health(few_digits().validation, settings), []
+    with log.following(Estimate(1, 4), ""):
+        folder.start(settings, log.command)
+        log.begin(settings.title)
+        backup = log.backup(folder)
+        tell = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(backup.epochs))
+        train(model, few_digits().train, health, backup=backup, telling=[tell])
+    assert kept == [*range(1, settings.epochs + 1)]
+
+
+def test_of_a_signal_that_python_drops_nothing_is_said_and_of_all_else_what_ever_was(log, capsys, monkeypatch):
+    class Cleaned:
+        def __init__(self, up):
+            self.up = up
+
+        def __del__(self):
+            self.up()
+
+    told = []
+    monkeypatch.setattr(sys, "unraisablehook", told.append)
+    log = Log("python main.py", tensorboard=False)
+    with log:
+        Cleaned(lambda: signal.raise_signal(signal.SIGINT))
+        assert told == []
+        Cleaned(lambda: 1 / 0)
+        assert [dropped.exc_type for dropped in told] == [ZeroDivisionError]
+        log.heed()
+        pytest.fail("went on")
+    assert log.status == 130
+    assert sys.unraisablehook == told.append
+
+
 def test_outside_the_main_thread_signals_are_left_alone(log):
     def command():
         with log:
@@ -365,7 +400,7 @@ def test_each_epoch_of_a_training_is_told_everywhere(folder, capsys, tensorboard
     with log.following(Estimate(1, 4), ""):
         folder.start(settings, log.command)
         log.begin(settings.title)
-        train(model, few_digits().train, health, log.callbacks(folder, health))
+        train(model, few_digits().train, health, log.callbacks(folder, health), telling=[log.progress])
         assert log.progress.estimate.current.reports[-1][1] == 2 * (500 // 240)
     header, *rows = (folder.path / "history.csv").read_text(encoding="utf-8").splitlines()
     columns = {"softmax", "center", "head_accuracy", "learning_rate", "val_loss", "val_softmax", "val_center"}

@@ -164,6 +164,20 @@ if keras.backend.backend() == "jax":  # The tests have it keep 64 bits, which it
         finally:
             jax.config.update("jax_enable_x64", True)
 
+    def test_labels_of_64_bits_may_be_constants_of_a_compiled_step():
+        import jax
+
+        labels, embeddings = batch()
+        jax.config.update("jax_enable_x64", False)
+        try:
+            loss, embeddings = make("contrastive"), embeddings.astype("float32")
+            value = jax.jit(lambda embeddings: loss(labels.astype("int64"), embeddings))(embeddings)
+            wrong = jax.jit(lambda embeddings: loss(labels + 2**40, embeddings))(embeddings)
+            assert float(value) == pytest.approx(float(loss(labels, embeddings)), rel=1e-6)
+            assert np.isnan(float(wrong))
+        finally:
+            jax.config.update("jax_enable_x64", True)
+
 
 @every_mode
 def test_identifiers_that_keras_merges_on_their_way_through_compile_are_no_silent_number(mode):
