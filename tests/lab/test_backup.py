@@ -55,8 +55,8 @@ class Trained:
             watching = [self.film, *log.callbacks(self.folder, health), self.seen]
             self.backup, self.training = log.backup(self.folder), None
             try:
-                train_, stops = split or data.train, [Stop(stop)] if stop else []
-                self.training = train(self.model, train_, health, [*watching, *stops], self.backup)
+                images, stops = split or data.train, [Stop(stop)] if stop else []
+                self.training = train(self.model, images, health, [*watching, *stops], self.backup, [log.progress])
                 log.stage("scoring")
                 self.seconds = log.times()[1]
                 log.progress.finish("ended")

@@ -10,8 +10,8 @@ from lab.processes import Seen, place, see
 
 def test_it_is_known_since_its_start_until_it_ends(sleeper):
     seen = see(sleeper.pid)
-    ticks = float(pathlib.Path("/proc/uptime").read_text(encoding="utf-8").split()[0]) * os.sysconf("SC_CLK_TCK")
-    assert 0 <= ticks - int(seen.started) < 60 * os.sysconf("SC_CLK_TCK")
+    up = float(pathlib.Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+    assert 0 <= round(up * os.sysconf("SC_CLK_TCK")) - int(seen.started) < 60 * os.sysconf("SC_CLK_TCK")
     assert not seen.is_stopped
     sleeper.kill()
     os.waitid(os.P_PID, sleeper.pid, os.WEXITED | os.WNOWAIT)
