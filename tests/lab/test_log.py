@@ -223,7 +223,7 @@ def test_an_epoch_is_told_when_it_is_kept(log, folder):
     assert kept == [*range(1, settings.epochs + 1)]
 
 
-def test_of_a_signal_that_python_drops_nothing_is_said_and_of_all_else_what_ever_was(log, capsys, monkeypatch):
+def test_of_a_signal_that_python_drops_nothing_is_said_and_of_all_else_what_ever_was(monkeypatch):
     class Cleaned:
         def __init__(self, up):
             self.up = up
