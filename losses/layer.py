@@ -82,7 +82,8 @@ class LossLayer(keras.Layer):
             old.assign(value)
             return
         if name in vars(self) and name in _arguments(type(self)) and value != old:
-            if isinstance(value, int | float | str):  # A variable is a weight, and saved as such.
+            # Keras has none of a subclass made with what it cannot save. A variable is a weight, and saved as such.
+            if self._auto_config is not None and isinstance(value, int | float | str):
                 self._auto_config.config[name] = value  # Of which Keras makes what `get_config` returns.
             if self.compiled:
                 warn_of_the_old(name, type(self).__name__)
