@@ -53,7 +53,9 @@ def build_model(settings, image_shape, num_classes):
     keras.config.set_dtype_policy(settings.precision)
     keras.utils.set_random_seed(settings.seed)
     embedder = build_embedder(settings, image_shape)
-    terms = LOSSES[settings.loss](num_classes, settings.embedding_dim, **settings.overrides)
+    recipe = LOSSES[settings.loss]
+    smoothing = {"label_smoothing": settings.label_smoothing} if "label_smoothing" in recipe.options() else {}
+    terms = recipe(num_classes, settings.embedding_dim, **smoothing | settings.overrides)
     return MetricModel(embedder, terms, both_sides=settings.both_sides)
 
 

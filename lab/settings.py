@@ -19,7 +19,8 @@ class Settings:
     `content` is the hash of the images of a data set that has no name of its own, `image_size` what those of one with a
     name are scaled to, `unseen` the share of the classes that a split holds out where none is committed, `sweep` the
     override that differs between runs, `both_sides` whether the embedding of an image is the mean of its own and its
-    mirror image's. A new field needs the default that makes it what all runs before it did.
+    mirror image's, `label_smoothing` that of a loss which has it and is given none. A new field needs the default that
+    makes it what all runs before it did.
     """
 
     dataset: str
@@ -50,6 +51,7 @@ class Settings:
     backend: str = "tensorflow"
     optimizer: str = "adamw"
     both_sides: bool = False
+    label_smoothing: float = 0.0
 
     @classmethod
     def from_dict(cls, values):
@@ -120,7 +122,8 @@ class Settings:
         """How the network is trained, in words."""
         passes = f"{self.epochs} epoch{'s' * (self.epochs > 1)}, {self.optimizer} at a rate of {self.learning_rate:g}"
         changed = f"; of each image, at random: {', '.join(self.augment)}" if self.augment else ""
-        return f"{passes}{changed}{'; embedded from both sides' if self.both_sides else ''}"
+        smoothed = f"; softmax's labels smoothed by {self.label_smoothing:g}" if self.label_smoothing else ""
+        return f"{passes}{changed}{smoothed}{'; embedded from both sides' if self.both_sides else ''}"
 
     def differences(self, other, ignored=()):
         """What differs: dict from a field, in the order of their names, to the two values."""

@@ -60,8 +60,13 @@ def log_sum_exp(values, mask, axis=-1):
     return ops.squeeze(found, axis=axis)  # Without `keepdims`, Keras up to 3.4 drops the axis of a batch of one too.
 
 
-def cross_entropy(logits, labels):
-    """Mean softmax cross-entropy of logits `(batch, num_classes)`, in nats."""
+def cross_entropy(logits, labels, smoothing=0):
+    """Mean softmax cross-entropy of logits `(batch, num_classes)`, in nats; `smoothing` is the share of all classes."""
     # From logits: probabilities would have to be clipped, and the worst samples lose their gradient.
-    losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    if smoothing:
+        classes = ops.shape(logits)[-1]
+        targets = (1 - smoothing) * ops.one_hot(labels, classes, dtype=logits.dtype) + smoothing / classes
+        losses = ops.categorical_crossentropy(targets, logits, from_logits=True)
+    else:
+        losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
     return ops.cast(ops.mean(losses), logits.dtype)  # JAX in 64-bit mode would return float64.

@@ -64,7 +64,7 @@ def numbers(loss):
 def documented(loss):
     """Dict from each number of a loss that its line has to have to its default."""
     terms, options = LOSSES[loss].terms, LOSSES[loss].options()
-    known = {"softmax_weight"} | ({f"{term}_weight" for term in terms} if len(terms) == 1 else set())
+    known = {f"{term}_weight" for term in terms} if len(terms) == 1 else {"softmax_weight", "label_smoothing"}
     return {
         name: default for name, default in options.items() if name not in known and not isinstance(default, bool | str)
     }

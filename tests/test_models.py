@@ -52,6 +52,19 @@ def test_both_sides_of_an_image_are_embedded_where_the_settings_say_so(tmp_path)
             np.testing.assert_allclose(each.embed(data.test.images), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_labels_are_smoothed_where_a_loss_can_and_is_given_nothing_else():
+    data = few_digits()
+
+    def smoothing(loss, **overrides):
+        settings = small_settings(loss, label_smoothing=0.1, overrides=overrides)
+        terms = build_model(settings, data.image_shape, data.num_classes).terms
+        return [getattr(term, "label_smoothing", None) for term in terms.values()]
+
+    assert smoothing("center") == [0.1, None]
+    assert smoothing("center", label_smoothing=0.3) == [0.3, None]
+    assert smoothing("contrastive") == [None]
+
+
 def test_a_penalty_of_the_network_is_part_of_the_loss():
     embedder = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2, kernel_regularizer=keras.regularizers.L2(1))])
     model = MetricModel(embedder, {"softmax": (0.0, Softmax(3, 2))})

@@ -45,6 +45,7 @@ def test_every_flag_reaches_the_settings():
     assert dataclasses.asdict(settings) == {
         "backend": "tensorflow",
         "both_sides": False,
+        "label_smoothing": 0.0,
         "dataset": "digits",
         "loss": "center",
         "seed": 0,
@@ -186,7 +187,7 @@ def test_the_number_of_epochs_suits_the_data_set_unless_it_is_given(flags, epoch
 
 def test_the_best_recipe_takes_a_larger_network_and_changes_images_as_their_labels_allow():
     by_set = {name: settings_of("--recipe", "best", "--dataset", name)[0] for name in ("mnist", "fashion_mnist")}
-    assert {settings.model for settings in by_set.values()} == {"vgg"}
+    assert {(settings.model, settings.label_smoothing) for settings in by_set.values()} == {("vgg", 0.1)}
     assert by_set["mnist"].augment == ("shift", "rotate", "erase")
     assert by_set["fashion_mnist"].augment == ("shift", "flip", "erase")
     assert {name: settings.both_sides for name, settings in by_set.items()} == {"mnist": False, "fashion_mnist": True}
@@ -297,7 +298,7 @@ def test_the_list_says_in_a_line_what_each_loss_does_and_fits_the_terminal():
 
 def test_without_documentation_the_list_has_the_rest(monkeypatch):
     monkeypatch.setattr("inspect.getdoc", lambda loss: None)  # As with python -OO.
-    assert list_losses().startswith("softmax\n    softmax_weight=1\n")
+    assert list_losses().startswith("softmax\n    softmax_weight=1 label_smoothing=0\n")
 
 
 def test_list_prints_the_losses_and_trains_nothing(capsys):

@@ -50,10 +50,11 @@ def test_results_have_a_line_for_every_run(folder):
 
 
 def test_the_summary_says_how_the_network_was_trained(folder):
-    write_run(folder, epochs=3, optimizer="muon", learning_rate=0.02, augment=("shift", "flip"), precision="bfloat16")
+    trained = {"epochs": 3, "optimizer": "muon", "learning_rate": 0.02, "augment": ("shift", "flip")}
+    write_run(folder, **trained, label_smoothing=0.1, precision="bfloat16")
     results = gather(folder)
     told = "cnn, 64-dimensional embedding; 3 epochs, muon at a rate of 0.02; of each image, at random: shift, flip"
-    assert f"Trained: {told}; bfloat16 on tensorflow.\n" in summary(results)
+    assert f"Trained: {told}; softmax's labels smoothed by 0.1; bfloat16 on tensorflow.\n" in summary(results)
 
 
 def test_of_raw_pixels_alone_the_summary_says_nothing_of_training(folder):

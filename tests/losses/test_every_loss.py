@@ -20,6 +20,7 @@ from models import MetricModel
 CLASSES, DIM = 4, 3
 STATE = (CLASSES, DIM)
 VARIANTS = {
+    "softmax_smoothed": (losses.Softmax, *STATE, 0.2),
     "softmax": (losses.Softmax, *STATE),
     "center": (losses.CenterLoss, *STATE),
     "triplet_center": (losses.TripletCenterLoss, *STATE, 3.0),
@@ -45,7 +46,7 @@ VARIANTS = {
     "sphereface_r_v1_detached": (losses.SphereFaceR, *STATE, 5.0),
     "sphereface_r_v2_detached": (losses.SphereFaceR, *STATE, 5.0, 1.5, "v2"),
     "large_margin_softmax": (losses.LargeMarginSoftmax, *STATE),
-    "l2_softmax": (losses.L2Softmax, *STATE, 5.0),
+    "l2_softmax": (losses.L2Softmax, *STATE, 5.0, 0.1),
     "ring": (losses.RingLoss, 1.5),
     "contrastive_center": (losses.ContrastiveCenterLoss, *STATE),
     "proxy_nca": (losses.ProxyNCALoss, *STATE),
@@ -59,6 +60,10 @@ VARIANTS = {
     "lifted_structure": (losses.LiftedStructureLoss,),
     "multi_similarity": (losses.MultiSimilarityLoss,),
     "circle": (losses.CircleLoss, 0.25, 5.0),
+    "exponential_triplet_mined": (
+        *(losses.ExponentialTripletLoss, CLASSES, 1.2, "unit_range", 1.0, 1e-6, 1.0, 1.0, False),
+        *(2, 4),
+    ),
     "exponential_triplet": (losses.ExponentialTripletLoss, CLASSES),
     "exponential_triplet_l2": (losses.ExponentialTripletLoss, CLASSES, 0.8, "l2", 2.0),
     "exponential_triplet_bounce": (losses.ExponentialTripletLoss, CLASSES, 0.8, "unit_bounce", 1.5),

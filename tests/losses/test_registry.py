@@ -16,10 +16,16 @@ def test_the_default_recipes_join_softmax_with_the_documented_weights():
 
 
 def test_options_name_every_weight_and_argument_with_its_default():
-    assert LOSSES["center"].options() == {"softmax_weight": 1.0, "center_weight": 0.01, "center_rate": 0.5}
+    assert LOSSES["center"].options() == {
+        "softmax_weight": 1.0,
+        "center_weight": 0.01,
+        "label_smoothing": 0.0,
+        "center_rate": 0.5,
+    }
     assert LOSSES["triplet"].options() == {
         "softmax_weight": 1.0,
         "triplet_weight": 1.0,
+        "label_smoothing": 0.0,
         "margin": 0.2,
         "mining": "semi_hard",
         "distance": "squared",
@@ -35,7 +41,7 @@ def test_overrides_reach_the_weight_and_the_layer():
 
 
 def test_an_unknown_override_names_the_valid_ones():
-    with pytest.raises(ValueError, match=r"Unknown: centre_rate\. Valid: softmax_weight, center_weight, center_rate"):
+    with pytest.raises(ValueError, match=r"Unknown: centre_rate\. Valid: softmax_weight, center_weight, label"):
         LOSSES["center"](10, 64, centre_rate=0.25)
 
 

@@ -58,6 +58,34 @@ def test_value_equals_a_loop_over_samples_and_classes():
     assert float(loss(labels, embeddings)) == pytest.approx(total / 6, rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("smoothing", "expected"),
+    [
+        # Each class costs what is between it and the logarithm 2.4076060 of the sum: 0.4076060, 1.4076060, 2.4076060.
+        (0.3, 0.8 * 0.4076059644 + 0.1 * (1.4076059644 + 2.4076059644)),
+        (1.0, (0.4076059644 + 1.4076059644 + 2.4076059644) / 3),
+    ],
+)
+def test_a_smoothed_target_is_in_part_of_all_classes(smoothing, expected):
+    loss = softmax_giving((2, 1, 0))
+    loss.label_smoothing = smoothing
+    assert float(loss(np.array([0]), UNIT)) == pytest.approx(expected)
+
+
+def test_at_the_targets_themselves_smoothing_leaves_their_entropy_and_no_gradient():
+    target = np.array([0.925, 0.025, 0.025, 0.025])  # 0.1 of the target of the first of four classes, in equal parts.
+    loss = softmax_giving(np.log(target))
+    loss.label_smoothing = 0.1
+    assert float(loss(np.array([0]), UNIT)) == pytest.approx(-float(target @ np.log(target)))
+    np.testing.assert_allclose(weight_gradient(loss, loss.bias, [0], UNIT), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1, math.nan])
+def test_rejects_a_smoothing_out_of_range(smoothing):
+    with pytest.raises(ValueError, match=rf"`label_smoothing` must be .* in \[0, 1\].*{smoothing}"):
+        Softmax(2, 2, label_smoothing=smoothing)
+
+
 def test_logits_need_no_labels_and_classify():
     logits = softmax_giving((0, 3, 1)).logits(UNIT)
     np.testing.assert_allclose(to_numpy(logits), [[0, 3, 1]])
