@@ -9,7 +9,7 @@ from .arguments import flag, number, one_of, positive, whole_number
 from .centers import damped_mean
 from .labels import class_ids
 from .layer import LossLayer
-from .numerics import l2_normalize, lengths, masked_max, masked_min, mean_over, safe_sqrt
+from .numerics import l2_normalize, lengths, masked_max, mean_over, safe_sqrt
 from .pairwise import pair_masks, squared_distances
 
 SPACES = ("unit_range", "l2", "unit_bounce")
@@ -45,14 +45,21 @@ def bounded(embeddings, embedding_norm, scale, detach_norm):
 
 @keras.saving.register_keras_serializable(package="losses")
 class ExponentialTripletLoss(LossLayer):
-    """Logarithmic barriers on the mean violation of the hardest pairs.
+    """Logarithmic barriers on the mean violation of hard pairs.
 
         C_n = overlap / num_classes
-        p_a, q_a = distance to the farthest positive, to the nearest negative, over 2 * scale
-        I_p = mean_a max(0, p_a - C_n),   I_n = mean_a max(0, 1/2 - q_a)
+        p_a, q_a = distance to the farthest of `positives`, to the nearest of `negatives`, over 2 * scale
+        I_p = mean_a E max(0, p_a - C_n),   I_n = mean_a E max(0, 1/2 - q_a)
         L = -positive_weight * log(1 - I_p / (1 - C_n) + epsilon) - negative_weight * log(1 - 2 I_n + epsilon)
 
-    Distances are plain, between embeddings mapped into a ball of radius `scale` (`bounded`).
+    Distances are plain, between embeddings mapped into a ball of radius `scale` (`bounded`). The
+    positives and negatives of an anchor are so many of those in the batch, drawn at random, some
+    perhaps twice; `E` is the mean over all draws, which has a closed form, so that nothing is
+    drawn. With one positive it is the mean over all, with very many the farthest of the batch. The
+    reference takes the hardest of its whole batch, which is small: three images a class, two
+    positives and 27 negatives of ten classes. Of the 23 positives and 216 negatives of a batch of
+    240 the hardest are mostly images that look like another class: they merge such classes.
+
     As in the reference implementation the logarithm is taken of the means, not in each pair
     as in the authors' slides. Its published grids have overlaps of 0, 40 and 80 with ten
     classes: `C_n >= 1` switches the attraction off, and is refused here. Every sample is an
@@ -71,6 +78,8 @@ class ExponentialTripletLoss(LossLayer):
         negative_weight: Weight of the repulsion, non-negative.
         detach_norm: Whether the length of an embedding is a constant in the gradient, as in
             the reference.
+        positives: Of how many positives the farthest counts, at least 1.
+        negatives: Of how many negatives the nearest counts, at least 1.
 
     Call arguments:
         labels: Integer tensor `(batch,)`.
@@ -97,6 +106,8 @@ class ExponentialTripletLoss(LossLayer):
         positive_weight=1.0,
         negative_weight=1.0,
         detach_norm=False,
+        positives=1,
+        negatives=8,
         dtype="float32",
         **kwargs,
     ):
@@ -109,6 +120,8 @@ class ExponentialTripletLoss(LossLayer):
         self.positive_weight = number("positive_weight", positive_weight)
         self.negative_weight = number("negative_weight", negative_weight)
         self.detach_norm = flag("detach_norm", detach_norm)
+        self.positives = whole_number("positives", positives, 1)
+        self.negatives = whole_number("negatives", negatives, 1)
         self.built = True
 
     @property
@@ -122,29 +135,28 @@ class ExponentialTripletLoss(LossLayer):
         return -self.negative_weight * math.log(self.epsilon)
 
     def call(self, labels, embeddings):
-        (too_far, with_positive), (too_near, with_negative) = self._violations(labels, embeddings)
-        attraction = _barrier(mean_over(too_far, with_positive) / (1 - self.class_share), self.epsilon)
-        repulsion = _barrier(2 * mean_over(too_near, with_negative), self.epsilon)
-        return self.positive_weight * attraction + self.negative_weight * repulsion
+        (too_far, positives), (too_near, negatives) = self._violations(labels, embeddings)
+        attraction = mean_over(_hardest(too_far, positives, self.positives), ops.any(positives, axis=-1))
+        repulsion = mean_over(_hardest(too_near, negatives, self.negatives), ops.any(negatives, axis=-1))
+        pull = _barrier(attraction / (1 - self.class_share), self.epsilon)
+        return self.positive_weight * pull + self.negative_weight * _barrier(2 * repulsion, self.epsilon)
 
     def active_fraction(self, labels, embeddings):
-        """Share of the anchors whose farthest positive is too far or nearest negative too near."""
+        """Share of the anchors whose farthest positive is too far or nearest negative too near, over all draws."""
         labels = class_ids(labels, embeddings)
-        (too_far, with_positive), (too_near, with_negative) = self._violations(labels, embeddings)
-        violated = ops.logical_or(
-            ops.logical_and(too_far > 0, with_positive), ops.logical_and(too_near > 0, with_negative)
-        )
-        return mean_over(ops.cast(violated, too_far.dtype), ops.logical_or(with_positive, with_negative))
+        (too_far, positives), (too_near, negatives) = self._violations(labels, embeddings)
+        fine = 1.0
+        for violations, pairs, count in ((too_far, positives, self.positives), (too_near, negatives, self.negatives)):
+            fine = fine * (1 - _hardest(ops.cast(violations > 0, violations.dtype), pairs, count))
+        return mean_over(1 - fine, ops.any(ops.logical_or(positives, negatives), axis=-1))
 
     def _violations(self, labels, embeddings):
-        """For positives and for negatives: by how much each anchor's hardest is off, and whether it has one."""
+        """By how much the pairs are too far apart and which of them are positive; too near, and negative."""
         embeddings = ops.convert_to_tensor(embeddings, self.compute_dtype)
         embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
-        (farthest, with_positive), (nearest, with_negative) = _hardest(labels, embeddings, self.scale)
-        return (
-            (ops.relu(farthest - self.class_share), with_positive),
-            (ops.relu(0.5 - nearest), with_negative),
-        )
+        distances = _distances(embeddings, self.scale)
+        positives, negatives = pair_masks(labels)
+        return (ops.relu(distances - self.class_share), positives), (ops.relu(0.5 - distances), negatives)
 
 
 @keras.saving.register_keras_serializable(package="losses")
@@ -220,8 +232,9 @@ class ExponentialCenterLoss(LossLayer):
         embeddings = bounded(embeddings, self.embedding_norm, self.scale, self.detach_norm)
         slack = self.overlap / self.num_classes / 2
         if self.variant == "code":
-            (farthest, with_positive), _ = _hardest(labels, embeddings, self.scale)
-            violation = mean_over(ops.relu(farthest - slack), with_positive)
+            positives, _ = pair_masks(labels)
+            farthest = masked_max(_distances(embeddings, self.scale), positives)
+            violation = mean_over(ops.relu(farthest - slack), ops.any(positives, axis=-1))
             return _barrier(violation / (1 - slack), self.epsilon)
         offsets = embeddings - ops.take(self.centers, labels, axis=0)
         if training:
@@ -240,14 +253,22 @@ def _checked(overlap, num_classes):
     )
 
 
-def _hardest(labels, embeddings, scale):
-    """Distances to the farthest positive and the nearest negative over the largest possible, and who has them."""
-    distances = safe_sqrt(squared_distances(embeddings)) / (2 * scale)
-    positives, negatives = pair_masks(labels)
-    return (
-        (masked_max(distances, positives), ops.any(positives, axis=-1)),
-        (masked_min(distances, negatives), ops.any(negatives, axis=-1)),
-    )
+def _distances(embeddings, scale):
+    """Distances between all pairs of rows, `(batch, batch)`, over the largest possible."""
+    return safe_sqrt(squared_distances(embeddings)) / (2 * scale)
+
+
+def _hardest(violations, pairs, draws):
+    """The largest of so many violations of each row, drawn at random where `pairs` holds, on average: `(batch,)`.
+
+    All are at least 0; a row without pairs has 0.
+    """
+    largest_first = -ops.sort(-ops.where(pairs, violations, ops.zeros_like(violations)), axis=-1)
+    count = ops.sum(ops.cast(pairs, violations.dtype), axis=-1, keepdims=True)
+    place = ops.cast(ops.arange(ops.shape(violations)[-1]), violations.dtype)
+    # That none drawn comes before a place; those behind the last pair are 0.
+    from_here, behind = (ops.relu(1 - passed / ops.maximum(count, 1)) ** draws for passed in (place, place + 1))
+    return ops.sum((from_here - behind) * largest_first, axis=-1)
 
 
 def _barrier(violation, epsilon):

@@ -74,7 +74,9 @@ def test_triplet_when_no_negative_is_beyond_the_positive(mining, soft_margin, ex
         (MultiSimilarityLoss(), [0, 0, 1, 1], [[1.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [-1.0, 0.0]], 0),
         (ExponentialTripletLoss(10), [0, 0, 1, 1], ACROSS, 1 / 2),
         (ExponentialTripletLoss(10, overlap=5.0), [0, 0, 1, 1], ACROSS, 0),
-        (ExponentialTripletLoss(10, overlap=5.0), [0, 1, 2], [[0.0], [0.9], [-0.4]], 3 / 3),
+        # Negatives 0.9 and 0.4, 0.9 and 1.3, 0.4 and 1.3: nearer than 1 are both, one and one.
+        (ExponentialTripletLoss(10, negatives=1), [0, 1, 2], [[0.0], [0.9], [-0.4]], (1 + 1 / 2 + 1 / 2) / 3),
+        (ExponentialTripletLoss(10, negatives=2), [0, 1, 2], [[0.0], [0.9], [-0.4]], (1 + 3 / 4 + 3 / 4) / 3),
     ],
 )
 def test_pairs_and_anchors(loss, labels, embeddings, expected):

@@ -1,5 +1,6 @@
 """Exponential triplet and center losses against values worked by hand and loops over anchors."""
 
+import itertools
 import math
 
 import numpy as np
@@ -14,14 +15,17 @@ from losses.exponential_triplet import bounded
 NORMS = ("unit_range", "l2", "unit_bounce")
 CROSS = np.array([[1.0, 0.0], [0.6, 0.8], [-1.0, 0.0], [-0.6, 0.8]])
 LABELS = np.array([0, 0, 1, 1])
+HARDEST = 10**6  # So many drawn of a few: the hardest of them is among those drawn.
 RECTANGLE = np.array([[-0.56, 0.0], [0.56, 0.0], [-0.56, 0.5], [0.56, 0.5]])  # p = 0.56 and q = 0.25 everywhere
 
 every_norm = pytest.mark.parametrize("embedding_norm", NORMS)
 either_gradient = pytest.mark.parametrize("detach_norm", [False, True])
 
 
-def triplet(epsilon=1e-20, **arguments):
-    return ExponentialTripletLoss(10, epsilon=epsilon, dtype="float64", **arguments)
+def triplet(epsilon=1e-20, positives=HARDEST, negatives=HARDEST, **arguments):
+    return ExponentialTripletLoss(
+        10, epsilon=epsilon, positives=positives, negatives=negatives, dtype="float64", **arguments
+    )
 
 
 def center(embedding_dim=2, **arguments):
@@ -188,8 +192,8 @@ def reference_space(embeddings, embedding_norm, scale, norms_at=None):
     return placed
 
 
-def extremes(placed, labels, scale):
-    """Farthest positive and nearest negative distance of each anchor that has one, over the largest possible."""
+def distances_to(placed, labels, scale):
+    """Lists of the distances of each anchor to its positives, and to its negatives, over the largest possible."""
 
     def apart(i, j):
         return math.sqrt(sum((a - b) ** 2 for a, b in zip(placed[i], placed[j], strict=True))) / (2 * scale)
@@ -197,18 +201,32 @@ def extremes(placed, labels, scale):
     size = len(labels)
     positives = [[apart(a, i) for i in range(size) if labels[i] == labels[a] and i != a] for a in range(size)]
     negatives = [[apart(a, i) for i in range(size) if labels[i] != labels[a]] for a in range(size)]
-    return [max(row) for row in positives if row], [min(row) for row in negatives if row]
+    return positives, negatives
 
 
 def mean_hinge(values):
     return sum(max(0.0, value) for value in values) / max(len(values), 1)
 
 
-def triplet_reference(embeddings, labels, embedding_norm, scale, classes=10, overlap=1.2, norms_at=None):
-    p, q = extremes(reference_space(embeddings, embedding_norm, scale, norms_at), labels, scale)
+def of_all_draws(rows, hardest, draws):
+    """Of each row that has something, the mean over all ways to draw so many of it, with putting back."""
+    if draws == HARDEST:
+        return [hardest(row) for row in rows if row]
+    return [
+        sum(max(0.0, hardest(drawn)) for drawn in itertools.product(row, repeat=draws)) / len(row) ** draws
+        for row in rows
+        if row
+    ]
+
+
+def triplet_reference(embeddings, labels, embedding_norm, scale, classes=10, overlap=1.2, draws=(1, 2), norms_at=None):
+    placed = reference_space(embeddings, embedding_norm, scale, norms_at)
+    positives, negatives = distances_to(placed, labels, scale)
     allowed = overlap / classes
-    pull = -math.log(1 - mean_hinge([x - allowed for x in p]) / (1 - allowed) + 1e-6)
-    push = -math.log(1 - mean_hinge([0.5 - x for x in q]) / 0.5 + 1e-6)
+    too_far = of_all_draws(positives, lambda drawn: max(drawn) - allowed, draws[0])
+    too_near = of_all_draws(negatives, lambda drawn: 0.5 - min(drawn), draws[1])
+    pull = -math.log(1 - mean_hinge(too_far) / (1 - allowed) + 1e-6)
+    push = -math.log(1 - mean_hinge(too_near) / 0.5 + 1e-6)
     return 0.7 * pull + 1.3 * push
 
 
@@ -221,21 +239,30 @@ def random_batches(scale):
 
 @every_norm
 @pytest.mark.parametrize(("scale", "classes", "overlap"), [(1.0, 10, 1.2), (2.5, 5, 0.0), (0.5, 7, 3.0)])
-def test_triplet_value_equals_a_loop_over_anchors(embedding_norm, scale, classes, overlap):
+@pytest.mark.parametrize("draws", [(1, 1), (2, 3), (HARDEST, HARDEST)])
+def test_triplet_value_equals_a_loop_over_anchors_and_draws(embedding_norm, scale, classes, overlap, draws):
     loss = ExponentialTripletLoss(
-        classes, overlap, embedding_norm, scale, positive_weight=0.7, negative_weight=1.3, dtype="float64"
-    )
+        *(classes, overlap, embedding_norm, scale),
+        positive_weight=0.7, negative_weight=1.3, positives=draws[0], negatives=draws[1], dtype="float64",
+    )  # fmt: skip
     for embeddings, labels in random_batches(scale):
-        expected = triplet_reference(embeddings, labels, embedding_norm, scale, classes, overlap)
+        expected = triplet_reference(embeddings, labels, embedding_norm, scale, classes, overlap, draws)
         assert float(loss(labels, embeddings)) == pytest.approx(expected, rel=1e-9)
+
+
+def test_of_few_draws_the_hardest_counts_for_its_share():
+    # The first one's positives are 0.3 and 0.1 away, over 2: drawn twice, the farther in three of four draws.
+    line, labels = np.array([0.0, 0.3, 0.1])[:, None], np.zeros(3, int)
+    mean = (0.75 * 0.15 + 0.25 * 0.05 + 0.75 * 0.15 + 0.25 * 0.1 + 0.75 * 0.1 + 0.25 * 0.05) / 3
+    loss = triplet(positives=2, overlap=0.0)
+    assert float(loss(labels, line)) == pytest.approx(-math.log(1 - mean))
 
 
 @every_norm
 @either_gradient
 def test_triplet_gradient_equals_finite_differences_of_the_loop(embedding_norm, detach_norm):
-    loss = triplet(
-        1e-6, embedding_norm=embedding_norm, positive_weight=0.7, negative_weight=1.3, detach_norm=detach_norm
-    )
+    weights = {"positive_weight": 0.7, "negative_weight": 1.3}
+    loss = triplet(1e-6, 1, 2, embedding_norm=embedding_norm, detach_norm=detach_norm, **weights)
     for embeddings, labels in random_batches(1.0):
         _, gradient = value_and_gradient(loss, labels, embeddings)
         norms_at = embeddings if detach_norm else None
@@ -329,8 +356,8 @@ def test_evaluation_leaves_the_centers_alone():
 def center_reference(embeddings, labels, centers, variant, embedding_norm, scale, norms_at=None):
     placed = reference_space(embeddings, embedding_norm, scale, norms_at)
     if variant == "code":
-        p, _ = extremes(placed, labels, scale)
-        return -math.log(1 - mean_hinge([x - 0.06 for x in p]) / 0.94 + 1e-6)
+        positives, _ = distances_to(placed, labels, scale)
+        return -math.log(1 - mean_hinge([max(row) - 0.06 for row in positives if row]) / 0.94 + 1e-6)
     return mean_hinge([sum((e - centers[y]) ** 2) - 0.06 for e, y in zip(placed, labels, strict=True)])
 
 
@@ -370,6 +397,8 @@ SHARED_LIMITS = [
         *SHARED_LIMITS,
         *(("positive_weight", value) for value in (-0.1, math.nan, math.inf)),
         *(("negative_weight", value) for value in (-0.1, math.nan, math.inf)),
+        *(("positives", value) for value in (0, 1.5)),
+        *(("negatives", value) for value in (0, math.inf)),
     ],
 )
 def test_triplet_rejects_arguments_out_of_range(argument, value):
