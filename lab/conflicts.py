@@ -20,8 +20,10 @@ def differences(found, settings):
     for name, (old, new) in different.items():
         yield f"{_flag(name)} {_in_words(old)}, now {_in_words(new)}"
     for name in sorted({*overrides[0], *overrides[1]}):
-        default = f"the default {_in_words(LOSSES[settings.loss].options().get(name))}"
-        old, new = (_in_words(changes[name]) if name in changes else default for changes in overrides)
+        old, new = (
+            _in_words(changes[name]) if name in changes else f"the default {_in_words(_default(name, of))}"
+            for changes, of in zip(overrides, (found, settings), strict=True)
+        )
         if old != new:
             yield f"{name} {old}, now {new}"
 
@@ -39,6 +41,11 @@ def at_work(claim, settings):
         f"({'; '.join(differences(found, settings))}). Choose another place with --runs, or give this command again, "
         "with --overwrite, when that one has ended."
     )
+
+
+def _default(name, settings):
+    """Of an argument of the loss: some `Settings` have one of their own, that of the recipe."""
+    return getattr(settings, name, LOSSES[settings.loss].options().get(name))
 
 
 def _flag(name):

@@ -124,7 +124,8 @@ def _add_what(add):
 
 def _add_how(add):
     add("--recipe", default="default", type=_one_of("recipe", PASSES), metavar="NAME",
-        help="fast: a third of the epochs; best: seven times, larger network, augmented images (default)")  # fmt: skip
+        help="fast: a third of the epochs; best: seven times, a larger network, augmented images, smoothed labels "
+        "(default)")  # fmt: skip
     add(
         "--epochs",
         type=_between(int, 1, 10_000),

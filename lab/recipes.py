@@ -15,7 +15,10 @@ SHOWN_IMAGES = 300_000  # About as many training images an epoch has are shown t
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 100  # of a data set that has no number of epochs of its own.
 SMALL = 28  # Pixels; the networks for images up to it are small ones.
 # A mirrored 2 is no 2, and an 8 without a part is a 3; a shoe that points the other way is a shoe.
-AUGMENTED = {"mnist": ("shift", "rotate"), "fashion_mnist": ("shift", "flip", "erase")}
+AUGMENTED = {
+    **dict.fromkeys(("mnist", "digits"), ("shift", "rotate")),
+    "fashion_mnist": ("shift", "flip", "erase"),
+}
 OTHERS = ("shift", "erase")  # Of images of which nothing is known.
 SMOOTHING = 0.1  # Of labels, where a softmax would else go on until it is certain of every one.
 

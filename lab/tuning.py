@@ -28,7 +28,7 @@ def candidates(loss):
     """What is tried for each number that a loss takes: dict from an argument to its values.
 
     Weights of the terms beside softmax, and arguments: those with a point between a quarter and four times the
-    default, whole ones from 1 to 5. What is not a number makes it another loss, and is left as it is.
+    default, whole ones from 1 to 5 if the default is. What is not a number makes it another loss, and is left as it is.
 
     Raises:
         InputError: If the loss takes no number.
@@ -41,7 +41,8 @@ def candidates(loss):
             continue
         if name in alone or default < GUARD:
             continue
-        values[name] = WHOLE_NUMBERS if isinstance(default, int) else tuple(factor * default for factor in FACTORS)
+        scaled = tuple(type(default)(factor * default) for factor in FACTORS)
+        values[name] = WHOLE_NUMBERS if isinstance(default, int) and default in WHOLE_NUMBERS else scaled
     if not values:
         raise InputError(f"--tune {loss}: it takes no number that could be tuned")
     return values

@@ -146,8 +146,8 @@ class ExponentialTripletLoss(LossLayer):
         labels = class_ids(labels, embeddings)
         (too_far, positives), (too_near, negatives) = self._violations(labels, embeddings)
         fine = 1.0
-        for violations, pairs, count in ((too_far, positives, self.positives), (too_near, negatives, self.negatives)):
-            fine = fine * (1 - _hardest(ops.cast(violations > 0, violations.dtype), pairs, count))
+        for violations, pairs, draws in ((too_far, positives, self.positives), (too_near, negatives, self.negatives)):
+            fine = fine * (1 - _hardest(ops.cast(violations > 0, violations.dtype), pairs, draws))
         return mean_over(1 - fine, ops.any(ops.logical_or(positives, negatives), axis=-1))
 
     def _violations(self, labels, embeddings):

@@ -239,6 +239,10 @@ def test_what_an_older_run_does_not_say_is_what_every_run_did_then(finished):
             "center_rate 0.5, now the default 0.5; center_weight the default 0.01, now 0.1",
         ),
         (
+            {"label_smoothing": 0.1, "overrides": {"center_rate": 0.5, "label_smoothing": 0.2}},
+            "label-smoothing 0, now 0.1; label_smoothing the default 0, now 0.2",
+        ),
+        (
             {"sampler": "shuffle", "overrides": {"center_rate": 1.0}},
             "sampler balanced, now shuffle; center_rate 0.5, now 1",
         ),

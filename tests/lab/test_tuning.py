@@ -36,6 +36,8 @@ def test_the_weight_of_a_loss_alone_and_what_makes_it_another_loss_are_left_alon
 
 def test_whole_numbers_stay_whole():
     assert candidates("a_softmax") == {"margin": (1, 2, 3, 4, 5)}
+    found = candidates("exponential_triplet")
+    assert (found["positives"], found["negatives"]) == ((1, 2, 3, 4, 5), (2, 4, 8, 16, 32))
 
 
 @pytest.mark.parametrize("loss", sorted(LOSSES.keys() - NOTHING_TO_TUNE))

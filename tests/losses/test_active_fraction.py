@@ -76,6 +76,13 @@ def test_triplet_when_no_negative_is_beyond_the_positive(mining, soft_margin, ex
         (ExponentialTripletLoss(10, overlap=5.0), [0, 0, 1, 1], ACROSS, 0),
         # Negatives 0.9 and 0.4, 0.9 and 1.3, 0.4 and 1.3: nearer than 1 are both, one and one.
         (ExponentialTripletLoss(10, negatives=1), [0, 1, 2], [[0.0], [0.9], [-0.4]], (1 + 1 / 2 + 1 / 2) / 3),
+        # Of the first two one of two positives is farther than 0.24, one of two negatives nearer than 1.
+        (
+            ExponentialTripletLoss(10, negatives=1),
+            [0, 0, 0, 1, 1],
+            [[-0.5], [-0.4], [0.3], [0.2], [0.9]],
+            (3 / 4 + 3 / 4 + 3) / 5,
+        ),
         (ExponentialTripletLoss(10, negatives=2), [0, 1, 2], [[0.0], [0.9], [-0.4]], (1 + 3 / 4 + 3 / 4) / 3),
     ],
 )
