@@ -108,7 +108,7 @@ def run_loss(settings, data, shown, folder, log):
         training = train(model, data.train, health, watching, log.backup(folder), [log.progress])
         with alone():
             folder.save_model(model)
-            measured = measure(own(model, settings, data), data, shown, settings, log.stage, folder.tsne)
+            measured = measure(own(model, settings, data), data, shown, settings, log.stage, folder.tsne, film)
         run = measured.trained(training)
     except Failure as failure:
         run = Run.failed(settings, data, failure)

@@ -109,21 +109,17 @@ class MapFacts:
         return f"KL {self.kl_divergence:.2f} · {NEIGHBORS} nearest kept {self.neighbor_preservation:.0%}"
 
 
-def mapped_points(data, points):
-    """Dict from a map to the labels and points of the images that it is drawn from; `points` is a dict by part."""
-    tested = [points[part] for part in ("test", "unseen") if part in points]
-    return {"test": (data.shown_labels, np.concatenate(tested)), "train": (data.train.labels, points["train"])}
-
-
-def draw_maps(data, points, selection, settings, tsne=tsne):
-    """t-SNE of the selected test and training images, whose L2-normalised embeddings are in a dict by part.
+def draw_maps(embeddings, selection, settings, tsne=tsne):
+    """t-SNE of the selected test and training images, from their embeddings in a dict by part, L2-normalised.
 
     `tsne` makes a map, as that of `evaluation.tsne` does.
 
     Returns:
         Dict from a map to its `MapFacts`, and a dict of the coordinates to save.
     """
-    chosen = {name: found[selection.indices[name]] for name, (_, found) in mapped_points(data, points).items()}
+    tested = np.concatenate([embeddings[part] for part in ("test", "unseen") if part in embeddings])
+    found = {"test": tested, "train": embeddings["train"]}
+    chosen = {name: l2_normalize(found[name][indices]) for name, indices in selection.indices.items()}
     # t-SNE holds no lock while it computes: two maps take little longer than one. Two at once do not restore the
     # number of threads that matrix products have in this process, which it changes for itself: beside PyTorch's threads
     # several of them might wait for each other for ever.

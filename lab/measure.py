@@ -1,5 +1,6 @@
 """From a trained model, or raw pixels, to a `Run`: embeddings, scores, maps."""
 
+import concurrent.futures
 import dataclasses
 
 import numpy as np
@@ -17,27 +18,31 @@ MISTAKES = 24  # Of the surest, shown.
 SHOWN_SIDE = 96  # Pixels, at most, of an image that is kept to be shown.
 
 
-def measure(model, data, selection, settings, stage, tsne=tsne):
+def measure(model, data, selection, settings, stage, tsne=tsne, film=None):
     """The `Run` of a model, a `MetricModel` or `Pixels`, judged once on the test images of a `Dataset`.
 
     `stage` is called with the name of each stage that begins; `tsne` makes a map, as that of `evaluation.tsne` does.
+    The maps of a `Film` are made beside: it has them when it is drawn.
     """
     stage("embedding")
     embeddings = {part: model.embed(split.images) for part, split in data.parts.items()}
     judged = [part for part in embeddings if part != "train"]
     classifies = model.class_logits(embeddings["validation"][:1]) is not None
     logits = {part: Logits(model, embeddings[part]) for part in judged} if classifies else None
+    maps, coordinates = {}, {}
     stage("scoring")
-    with threadpool_limits(1, "blas"):  # Threads of products as small as these wait for each other, and spin meanwhile.
+    # Threads of products as small as these wait for each other, and spin meanwhile. So a core for each of the maps.
+    with threadpool_limits(1, "blas"), concurrent.futures.ThreadPoolExecutor() as pool:
+        if film and film.frames:
+            pool.submit(lambda: film.coordinates)  # What it may raise it raises again when it is drawn.
+        if settings.embedding_dim > 2:  # Two dimensions are drawn as they are.
+            mapped = pool.submit(draw_maps, embeddings, selection, settings, tsne)
         judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, logits)
-    points = {part: l2_normalize(found) for part, found in embeddings.items()}
-    arrays = judgement.arrays | selection.images(data) | _strips(data, points, selection.queries)
-    arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
-    maps = {}
-    if settings.embedding_dim > 2:  # Two dimensions are drawn as they are.
-        stage("t-SNE")
-        maps, coordinates = draw_maps(data, points, selection, settings, tsne)
-        arrays |= coordinates
+        arrays = judgement.arrays | selection.images(data) | _strips(data, embeddings, selection.queries)
+        arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
+        if settings.embedding_dim > 2:
+            stage("t-SNE")
+            maps, coordinates = mapped.result()
     state = {"directions": model.class_directions, "centers": model.shown_centers}
     return Run(
         settings=settings,
@@ -46,7 +51,7 @@ def measure(model, data, selection, settings, stage, tsne=tsne):
         scores=judgement.scores,
         details=judgement.details,
         maps=maps,
-        arrays=arrays | {name: array for name, array in state.items() if array is not None},
+        arrays=arrays | coordinates | {name: array for name, array in state.items() if array is not None},
     )
 
 
@@ -100,10 +105,10 @@ def measure_pixels(data, settings, stage, tsne=tsne):
     return dataclasses.replace(run, arrays=arrays | selection.arrays)
 
 
-def _strips(data, points, queries):
+def _strips(data, embeddings, queries):
     """Arrays of some judged images and the nearest others: pictures `(k, 1 + STRIP, h, w, c)`, and their labels."""
-    split = data.parts[data.judged_part]
-    strips = np.concatenate([queries[:, None], neighbors(points[data.judged_part], queries, STRIP)], axis=1)
+    split, points = data.parts[data.judged_part], l2_normalize(embeddings[data.judged_part])
+    strips = np.concatenate([queries[:, None], neighbors(points, queries, STRIP)], axis=1)
     return {"strip_images": reduced(split.images[strips], SHOWN_SIDE), "strip_labels": split.labels[strips]}
 
 

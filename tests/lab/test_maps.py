@@ -7,7 +7,6 @@ import pytest
 from support.small_network import few_digits, small_settings
 from threadpoolctl import threadpool_info
 
-from evaluation.vectors import l2_normalize
 from lab import maps
 from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, draw_maps, film_maps, sample_indices
 from lab.pixels import pixel_vectors
@@ -21,28 +20,28 @@ def digits():
     return dataclasses.replace(few_digits(), train=few_digits().train[:150], test=few_digits().test[:200])
 
 
-def points_of(data):
-    """The pixels of each part as L2-normalised points."""
-    return {part: l2_normalize(pixel_vectors(split.images)) for part, split in data.parts.items()}
+def pixels_of(data):
+    """The pixels of each part."""
+    return {part: pixel_vectors(split.images) for part, split in data.parts.items()}
 
 
 @pytest.fixture(scope="module")
 def baseline(digits):
     """What the maps of the raw pixels make of themselves: their selection with its references."""
     selection = Selection.of_pixels(digits, SETTINGS)
-    _, coordinates = draw_maps(digits, points_of(digits), selection, SETTINGS)
+    _, coordinates = draw_maps(pixels_of(digits), selection, SETTINGS)
     return Selection.of_arrays(coordinates | selection.arrays)
 
 
 @pytest.fixture(scope="module")
 def drawn(digits, baseline):
     """Facts and arrays of the maps of the pixels once more, laid as the first ones are."""
-    return draw_maps(digits, points_of(digits), baseline, SETTINGS)
+    return draw_maps(pixels_of(digits), baseline, SETTINGS)
 
 
 def test_two_maps_at_once_are_the_same_as_ever_and_leave_the_threads_of_the_process(digits, baseline):
     before = [(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()]
-    _, arrays = draw_maps(digits, points_of(digits), baseline, SETTINGS)
+    _, arrays = draw_maps(pixels_of(digits), baseline, SETTINGS)
     assert [(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()] == before
     for name in ("test", "train"):
         np.testing.assert_allclose(arrays[f"tsne_{name}"], baseline.references[name], atol=1e-3, err_msg=name)
@@ -68,7 +67,7 @@ def test_a_map_says_what_it_was_made_with_and_how_far_to_trust_it(drawn):
 
 def test_an_embedding_with_the_same_distances_lies_as_the_pixels_do(digits, baseline):
     swapped = {name: places @ np.array([[0, 1], [1, 0]]) for name, places in baseline.references.items()}
-    _, arrays = draw_maps(digits, points_of(digits), dataclasses.replace(baseline, references=swapped), SETTINGS)
+    _, arrays = draw_maps(pixels_of(digits), dataclasses.replace(baseline, references=swapped), SETTINGS)
     for name, places in swapped.items():
         np.testing.assert_allclose(arrays[f"tsne_{name}"], places, atol=1.0)
 

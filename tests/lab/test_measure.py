@@ -12,6 +12,7 @@ from data import Dataset
 from evaluation import vectors
 from evaluation.retrieval import retrieval
 from evaluation.vectors import l2_normalize
+from lab.film import Film, Frame
 from lab.maps import STRIP, Selection
 from lab.measure import MISTAKES, Logits, measure, measure_pixels
 from lab.pixels import pixel_vectors
@@ -139,6 +140,21 @@ def test_two_dimensions_have_no_map_but_say_which_images_are_shown(case):
     for name in ("tsne_indices", "tsne_test_labels", "tsne_train_indices", "tsne_train_labels"):
         np.testing.assert_array_equal(run.arrays[name], case.run.arrays[name])
     assert {picture.file for picture in run_pictures(run)} >= {"features.png", "neighbors.png"}
+
+
+def test_the_maps_of_a_film_are_made_beside_and_are_what_they_would_be_alone(case):
+    films = [Film(case.data.validation, case.run.settings) for _ in range(2)]
+    for film in films:
+        film.frames = [Frame(epochs, case.model.embed(film.split.images), None, None) for epochs in (1, 2)]
+    measure(case.model, case.data, case.pixels.selection(), case.run.settings, silent, film=films[0])
+    assert "coordinates" in vars(films[0])
+    np.testing.assert_allclose(films[0].coordinates, films[1].coordinates, atol=1e-3)
+
+
+def test_a_film_without_frames_is_not_in_the_way(case):
+    film = Film(case.data.validation, case.run.settings)
+    run = measure(case.model, case.data, case.pixels.selection(), case.run.settings, silent, film=film)
+    assert run.scores == case.run.scores
 
 
 def test_a_strip_is_an_image_of_each_judged_class_and_its_nearest_others(case):
