@@ -15,7 +15,6 @@ import re
 import statistics
 import subprocess
 import sys
-import time
 
 STEPS, EPOCHS, SIDE = 32, 3, 2048
 MARK = "the steps that count"
@@ -26,26 +25,16 @@ CONVOLUTION = re.compile(r"mb(\d+)_ic(\d+)oc(\d+)_ih\d+oh(\d+)kh(\d+)\S*_iw\d+ow
 def train(loss, policy):
     """Takes the steps, after as many that warm up; prints a step's seconds and the FLOP/s of a matrix product."""
     sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
-    import numpy as np
     import tensorflow as tf
-    from training_throughput import Batches, Split, fit, seconds
+    from training_throughput import fit, random_batches, seconds
 
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (240 * STEPS, 28, 28, 1), np.uint8)
-    labels = rng.permutation(np.arange(len(images)) % 10).astype(np.int32)
-    epoch = fit(Batches(Split(images, labels), seed=0), policy, loss=loss)
+    epoch = fit(random_batches(STEPS), policy, loss=loss)
     epoch()
     print(MARK, flush=True)
     step = statistics.median(seconds(epoch) for _ in range(EPOCHS)) / STEPS
     matrix = tf.cast(tf.random.normal((SIDE, SIDE)), "bfloat16" if policy == "mixed_bfloat16" else "float32")
-    product = statistics.median(_timed(matrix) for _ in range(10))
+    product = statistics.median(seconds(lambda: (matrix @ matrix).numpy()) for _ in range(10))
     print(f"{MARK}: {step} {2 * SIDE**3 / product}", flush=True)
-
-
-def _timed(matrix):
-    start = time.perf_counter()
-    (matrix @ matrix).numpy()
-    return time.perf_counter() - start
 
 
 def output(loss, policy, **environment):

@@ -34,6 +34,13 @@ with hidden_start_up_noise():
 STEPS = 100
 
 
+def random_batches(steps):
+    """So many batches of 240 random images."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (240 * steps, 28, 28, 1), np.uint8)
+    return Batches(Split(images, rng.permutation(np.arange(len(images)) % 10).astype(np.int32)), seed=0)
+
+
 def make_model(policy, keras_normalization=False, loss="softmax", optimizer="muon"):
     keras.config.set_dtype_policy(policy)
     keras.utils.set_random_seed(0)
@@ -90,9 +97,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (240 * STEPS, 28, 28, 1), np.uint8)
-    batches = Batches(Split(images, rng.permutation(np.arange(len(images)) % 10).astype(np.int32)), seed=0)
+    batches = random_batches(STEPS)
     variants = {
         "fit, fused normalisation, bfloat16": fit(batches, "mixed_bfloat16"),
         "bare step, fused normalisation, bfloat16": bare_step(batches, "mixed_bfloat16"),

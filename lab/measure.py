@@ -31,18 +31,19 @@ def measure(model, data, selection, settings, stage, tsne=tsne, film=None):
     logits = {part: Logits(model, embeddings[part]) for part in judged} if classifies else None
     maps, coordinates = {}, {}
     stage("scoring")
-    # Threads of products as small as these wait for each other, and spin meanwhile. So a core for each of the maps.
+    # Threads of products as small as these wait for each other, and spin meanwhile: the other cores are for the maps.
     with threadpool_limits(1, "blas"), concurrent.futures.ThreadPoolExecutor() as pool:
-        if film and film.frames:
-            pool.submit(lambda: film.coordinates)  # What it may raise it raises again when it is drawn.
-        if settings.embedding_dim > 2:  # Two dimensions are drawn as they are.
-            mapped = pool.submit(draw_maps, embeddings, selection, settings, tsne)
+        filmed = pool.submit(lambda: film.coordinates) if film and film.frames else None
+        flat = settings.embedding_dim == 2  # Drawn as it is.
+        mapped = None if flat else pool.submit(draw_maps, embeddings, selection, settings, tsne)
         judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, logits)
         arrays = judgement.arrays | selection.images(data) | _strips(data, embeddings, selection.queries)
         arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
-        if settings.embedding_dim > 2:
+        if mapped:
             stage("t-SNE")
             maps, coordinates = mapped.result()
+        if filmed:
+            filmed.result()
     state = {"directions": model.class_directions, "centers": model.shown_centers}
     return Run(
         settings=settings,
