@@ -1,11 +1,9 @@
 """Which images every run shows, and the t-SNE maps of them: of the same images, from the same layouts."""
 
-import concurrent.futures
 import dataclasses
 import time
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from evaluation.geometry import NEIGHBORS, neighbor_preservation
 from evaluation.retrieval import contested
@@ -109,29 +107,27 @@ class MapFacts:
         return f"KL {self.kl_divergence:.2f} · {NEIGHBORS} nearest kept {self.neighbor_preservation:.0%}"
 
 
-def draw_maps(embeddings, selection, settings, tsne=tsne):
+def start_maps(start, embeddings, selection, settings, tsne=tsne):
     """t-SNE of the selected test and training images, from their embeddings in a dict by part, L2-normalised.
 
-    `tsne` makes a map, as that of `evaluation.tsne` does.
+    `start` is of `beside`; `tsne` makes a map, as that of `evaluation.tsne` does.
 
     Returns:
-        Dict from a map to its `MapFacts`, and a dict of the coordinates to save.
+        Function that waits for them: it gives a dict from a map to its `MapFacts`, and one of the coordinates to save.
     """
     tested = np.concatenate([embeddings[part] for part in ("test", "unseen") if part in embeddings])
     found = {"test": tested, "train": embeddings["train"]}
     chosen = {name: l2_normalize(found[name][indices]) for name, indices in selection.indices.items()}
-    # t-SNE holds no lock while it computes: two maps take little longer than one. Two at once do not restore the
-    # number of threads that matrix products have in this process, which it changes for itself: beside PyTorch's threads
-    # several of them might wait for each other for ever.
-    with threadpool_limits({"blas": 1}), concurrent.futures.ThreadPoolExecutor() as pool:
-        drawn = {
-            name: pool.submit(_map, found, selection.layouts[name], settings, tsne) for name, found in chosen.items()
-        }
-    facts, arrays = {}, {}
-    for name in chosen:
-        coordinates, facts[name] = drawn[name].result()
-        arrays[f"tsne_{name}"] = rotated_to(coordinates, selection.references.get(name, coordinates))
-    return facts, arrays
+    started = {name: start(_map, points, selection.layouts[name], settings, tsne) for name, points in chosen.items()}
+
+    def drawn():
+        facts, arrays = {}, {}
+        for name, future in started.items():
+            coordinates, facts[name] = future.result()
+            arrays[f"tsne_{name}"] = rotated_to(coordinates, selection.references.get(name, coordinates))
+        return facts, arrays
+
+    return drawn
 
 
 def _map(points, layout, settings, tsne):

@@ -1,15 +1,14 @@
 """From a trained model, or raw pixels, to a `Run`: embeddings, scores, maps."""
 
-import concurrent.futures
 import dataclasses
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from evaluation.retrieval import neighbors
 from evaluation.tsne import tsne
 from evaluation.vectors import l2_normalize, row_blocks
-from lab.maps import STRIP, Selection, draw_maps
+from lab.beside import beside
+from lab.maps import STRIP, Selection, start_maps
 from lab.pixels import pixel_vectors, reduced
 from lab.protocols import PROTOCOLS
 from lab.run import Run
@@ -31,17 +30,16 @@ def measure(model, data, selection, settings, stage, tsne=tsne, film=None):
     logits = {part: Logits(model, embeddings[part]) for part in judged} if classifies else None
     maps, coordinates = {}, {}
     stage("scoring")
-    # Threads of products as small as these wait for each other, and spin meanwhile: the other cores are for the maps.
-    with threadpool_limits(1, "blas"), concurrent.futures.ThreadPoolExecutor() as pool:
-        filmed = pool.submit(lambda: film.coordinates) if film and film.frames else None
+    with beside() as start:
+        filmed = start(lambda: film.coordinates) if film and film.frames else None
         flat = settings.embedding_dim == 2  # Drawn as it is.
-        mapped = None if flat else pool.submit(draw_maps, embeddings, selection, settings, tsne)
+        drawn = None if flat else start_maps(start, embeddings, selection, settings, tsne)
         judgement = PROTOCOLS[settings.protocol].judge(data, embeddings, logits)
         arrays = judgement.arrays | selection.images(data) | _strips(data, embeddings, selection.queries)
         arrays |= _mistakes(data, judgement.arrays, selection.indices["test"])
-        if mapped:
+        if drawn:
             stage("t-SNE")
-            maps, coordinates = mapped.result()
+            maps, coordinates = drawn()
         if filmed:
             filmed.result()
     state = {"directions": model.class_directions, "centers": model.shown_centers}

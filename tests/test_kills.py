@@ -33,11 +33,13 @@ STATUS = SIGNALS | dict.fromkeys(REMEDIES, 3)
 KEPT = "Runs that ended are kept: the same command goes on from there.\n"
 
 # The moments of a run in their order; the last is of one that starts again.
-OF_PIXELS = "write config.json", "stage t-SNE", "write tsne-*.backup", "write embeddings.npz", "write metrics.json"
+# Maps are made beside the scores: when they are waited for, as the stage has it, none may be left to be written.
+MAP = "write tsne-*.backup"
+OF_PIXELS = "write config.json", MAP, "stage t-SNE", "write embeddings.npz", "write metrics.json"
 OF_A_LOSS = (
     *("write config.json", "epoch 0", "epoch 1", "epoch 2", "append history", "append events", "write training.backup"),
-    *("write embedder.keras", "write weights.weights.h5", "stage embedding", "stage scoring", "stage t-SNE"),
-    *("write tsne-*.backup", "stage drawing", "stage TensorBoard", "write projector_*", "write *tfevents*"),
+    *("write embedder.keras", "write weights.weights.h5", "stage embedding", "stage scoring", MAP, "stage t-SNE"),
+    *("stage drawing", "stage TensorBoard", "write projector_*", "write *tfevents*"),
     *("write embeddings.npz", "write training.npz", "write tsne_*.csv", "write roc.png", "write training.gif"),
     *("write metrics.json", "remove history.csv"),
 )
@@ -53,7 +55,8 @@ def kill(run, at, signal="SIGKILL", delay=0.0):
 
 def fifty_kills(runs, chance):
     """At every moment at least one, and one at any time of each run; SIGKILL and SIGTERM by chance."""
-    moments = [*OF_A_LOSS, *chance.sample(OF_A_LOSS, 5 * len(runs) - len(OF_A_LOSS))]
+    twice = [at for at in OF_A_LOSS if at != MAP]  # The others are made meanwhile.
+    moments = [*OF_A_LOSS, *chance.sample(twice, 5 * len(runs) - len(OF_A_LOSS))]
     chance.shuffle(moments)
     planned = [(None, "load"), *(("raw pixels", at) for at in OF_PIXELS)]
     for number, run in enumerate(runs):

@@ -158,7 +158,7 @@ def test_only_mistakes_are_shown_as_mistakes(monkeypatch):
         for part in facts
         for kind, array in (("", np.eye(100, 2)), ("_labels", split.labels))
     }
-    monkeypatch.setattr(measurement, "draw_maps", lambda *_: (facts, places))
+    monkeypatch.setattr(measurement, "start_maps", lambda *_: lambda: (facts, places))
     run = measurement.measure(Undecided(), data, selection, make_run("center").settings, lambda stage: None)
     assert not run.arrays["test_errors"].any()
     figure = contents(run_pictures(run))["mistakes.png"]

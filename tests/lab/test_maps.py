@@ -8,7 +8,8 @@ from support.small_network import few_digits, small_settings
 from threadpoolctl import threadpool_info
 
 from lab import maps
-from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, draw_maps, film_maps, sample_indices
+from lab.beside import beside
+from lab.maps import FILM_ITERATIONS, QUICK_POINTS, Selection, film_maps, sample_indices, start_maps
 from lab.pixels import pixel_vectors
 
 SETTINGS = small_settings(perplexity=10.0, tsne_iterations=300)
@@ -25,23 +26,29 @@ def pixels_of(data):
     return {part: pixel_vectors(split.images) for part, split in data.parts.items()}
 
 
+def draw_maps(data, selection):
+    """Facts and coordinates of the maps of the pixels."""
+    with beside() as start:
+        return start_maps(start, pixels_of(data), selection, SETTINGS)()
+
+
 @pytest.fixture(scope="module")
 def baseline(digits):
     """What the maps of the raw pixels make of themselves: their selection with its references."""
     selection = Selection.of_pixels(digits, SETTINGS)
-    _, coordinates = draw_maps(pixels_of(digits), selection, SETTINGS)
+    _, coordinates = draw_maps(digits, selection)
     return Selection.of_arrays(coordinates | selection.arrays)
 
 
 @pytest.fixture(scope="module")
 def drawn(digits, baseline):
     """Facts and arrays of the maps of the pixels once more, laid as the first ones are."""
-    return draw_maps(pixels_of(digits), baseline, SETTINGS)
+    return draw_maps(digits, baseline)
 
 
 def test_two_maps_at_once_are_the_same_as_ever_and_leave_the_threads_of_the_process(digits, baseline):
     before = [(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()]
-    _, arrays = draw_maps(pixels_of(digits), baseline, SETTINGS)
+    _, arrays = draw_maps(digits, baseline)
     assert [(pool["user_api"], pool["num_threads"]) for pool in threadpool_info()] == before
     for name in ("test", "train"):
         np.testing.assert_allclose(arrays[f"tsne_{name}"], baseline.references[name], atol=1e-3, err_msg=name)
@@ -67,7 +74,7 @@ def test_a_map_says_what_it_was_made_with_and_how_far_to_trust_it(drawn):
 
 def test_an_embedding_with_the_same_distances_lies_as_the_pixels_do(digits, baseline):
     swapped = {name: places @ np.array([[0, 1], [1, 0]]) for name, places in baseline.references.items()}
-    _, arrays = draw_maps(pixels_of(digits), dataclasses.replace(baseline, references=swapped), SETTINGS)
+    _, arrays = draw_maps(digits, dataclasses.replace(baseline, references=swapped))
     for name, places in swapped.items():
         np.testing.assert_allclose(arrays[f"tsne_{name}"], places, atol=1.0)
 
