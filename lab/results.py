@@ -18,6 +18,7 @@ from lab.settings import PIXELS, REFERENCE, Settings, as_given
 from losses import LOSSES
 
 OWN_SETTINGS = {"loss", "seed", "split", "overrides"}  # In all others, compared runs agree.
+OTHERS = "other settings"
 DAMAGED = "unfinished, or damaged since"
 AT_WORK = "being run by another command"
 
@@ -239,7 +240,7 @@ def _keep(folder, run, difference, alike, left_out):
     """Puts a run to those it is like, or says why it is left out."""
     if difference:
         words = (f"{name} {as_given(a)} instead of {as_given(b)}" for name, (a, b) in difference.items())
-        left_out[f"other settings: {', '.join(words)}"].append(folder.path)
+        left_out[f"{OTHERS}: {', '.join(words)}"].append(folder.path)
     else:
         alike[folder] = run
 
