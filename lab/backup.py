@@ -70,9 +70,6 @@ class Backup(keras.callbacks.Callback):
 
     @state.setter
     def state(self, state):
-        # Both would be in the first step; there is none if the training had ended.
-        self.model.build(self.model.embedder.input_shape)
-        self.model.optimizer.build(self.model.trainable_variables)
         for variable, value in zip(self._variables, state.values(), strict=True):
             variable.assign(value)
 

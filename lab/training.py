@@ -76,6 +76,9 @@ def train(model, split, health, callbacks=(), backup=None, telling=()):
         steps_per_execution=backend().steps_per_call,
         jit_compile=backend().jit_compile,
     )
+    # Else both would be in the first step, which TensorFlow then traces twice.
+    model.build(model.embedder.input_shape)
+    model.optimizer.build(model.trainable_variables)
     best = BestEpoch(settings)
     backup = backup or Backup()
     backup.share()
