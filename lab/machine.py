@@ -9,6 +9,7 @@ import platform
 import subprocess
 
 from lab.backends import backend, devices
+from lab.startup import cpu_info
 
 PACKAGES = ("keras", "numpy", "scipy", "scikit-learn", "matplotlib", "tensorboard")  # Beside those of the backend.
 
@@ -43,7 +44,7 @@ def source_code(folders=("lab", "losses", "evaluation")):
 
 def processor():
     """Name of the processor."""
-    return _cpu_info().get("model name") or platform.processor() or platform.machine()
+    return cpu_info().get("model name") or platform.processor() or platform.machine()
 
 
 def memory():
@@ -72,20 +73,11 @@ def choose_precision(wanted):
         return "float32", "this GPU has no fast bfloat16"
     if not backend().uses_bfloat16_of_processors:
         return "float32", f"{backend().title} is fastest with it on a processor"
-    flags = _cpu_info().get("flags", "").split()
+    flags = cpu_info().get("flags", "").split()
     for flag, name in (("amx_bf16", "AMX"), ("avx512_bf16", "AVX512-BF16")):
         if flag in flags:
             return "mixed_bfloat16", f"this processor has {name}"
     return "float32", "this processor has no fast bfloat16"
-
-
-def _cpu_info():
-    """First processor's entries of `/proc/cpuinfo`; empty where there is none."""
-    try:
-        lines = pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0].splitlines()
-    except OSError:
-        return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
 def _git_commit():

@@ -437,7 +437,7 @@ def machine_with(monkeypatch):
 
     def make(flags="", capability=None):
         gpus = [] if capability is None else ["gpu"]
-        monkeypatch.setattr(machine, "_cpu_info", lambda: {"flags": flags})
+        monkeypatch.setattr(machine, "cpu_info", lambda: {"flags": flags})
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: gpus)
         details = {"compute_capability": capability}
         monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda _: details)

@@ -11,7 +11,7 @@ import sys
 import pytest
 from support.pseudo_terminal import ROOT, in_terminal
 
-from lab.startup import REQUIRED, show_every_character
+from lab.startup import REQUIRED, is_zen_4, show_every_character
 
 LINE, ERASED = "Loading Keras ...", "\r\x1b[K"
 
@@ -153,3 +153,26 @@ def test_the_command_without_its_requirements_says_so(tmp_path):
     remedy = "Install the requirements: python -m pip install -r requirements.txt"
     assert process.stderr == f"main.py: keras is not installed. {remedy}\n"
     assert (process.stdout, process.returncode) == ("", 2)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "family", "flags", "expected"),
+    [
+        ("AuthenticAMD", "25", "sse2 avx2 avx512f avx512_bf16", True),
+        ("AuthenticAMD", "25", "sse2 avx2", False),  # Zen 3.
+        ("AuthenticAMD", "26", "sse2 avx2 avx512f avx512_bf16", False),  # Zen 5.
+        ("GenuineIntel", "6", "sse2 avx2 avx512f avx512_bf16", False),
+    ],
+)
+def test_zen_4_is_told_from_others_with_its_family_or_its_instructions(vendor, family, flags, expected):
+    assert is_zen_4({"vendor_id": vendor, "cpu family": family, "flags": flags}) == expected
+
+
+def test_a_system_that_does_not_say_its_processor_is_no_zen_4():
+    assert not is_zen_4({})
+
+
+def test_numpy_starts_without_complaint_where_instructions_are_not_to_be_used(monkeypatch):
+    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_SKX AVX512_ICL AVX512_SPR")
+    process = piped("import lab.startup, numpy; print(numpy.sort([2, 1]))")
+    assert (process.stdout, process.stderr, process.returncode) == ("[1 2]\n", "", 0)
