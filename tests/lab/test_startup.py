@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from support.pseudo_terminal import ROOT, in_terminal
 
-from lab.startup import REQUIRED, is_zen_4, show_every_character
+from lab.startup import REQUIRED, is_zen_4, numpy_version, show_every_character
 
 LINE, ERASED = "Loading Keras ...", "\r\x1b[K"
 
@@ -172,7 +173,13 @@ def test_a_system_that_does_not_say_its_processor_is_no_zen_4():
     assert not is_zen_4({})
 
 
-def test_numpy_starts_without_complaint_where_instructions_are_not_to_be_used(monkeypatch):
-    monkeypatch.setenv("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_SKX AVX512_ICL AVX512_SPR")
-    process = piped("import lab.startup, numpy; print(numpy.sort([2, 1]))")
+def test_numpy_starts_without_complaint_as_it_is_set_up():
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", "import lab.startup, numpy; print(numpy.sort([2, 1]))"],
+        cwd=ROOT, capture_output=True, text=True,
+    )  # fmt: skip
     assert (process.stdout, process.stderr, process.returncode) == ("[1 2]\n", "", 0)
+
+
+def test_the_version_of_numpy_is_known_before_it_is_imported():
+    assert numpy_version() == tuple(map(int, np.__version__.split(".")[:2]))
