@@ -21,7 +21,7 @@ with hidden_start_up_noise("Loading Keras ..."):
     from lab.measure import measure, measure_pixels
     from lab.options import parse_options
     from lab.recognition import recognize
-    from lab.results import gather_all, gathered
+    from lab.results import gather, gather_all, gathered
     from lab.run import Run
     from lab.study import plan, study_of_one
     from lab.training import Failure, announce, own, train
@@ -53,6 +53,7 @@ def main(arguments=None):
 def run_study(options, data, log):
     """Every loss on every split and seed that neither is done yet nor another command does, then all side by side."""
     study = plan(options, data, log)  # All is checked.
+    log.terminal.displaced(gather(study.path, study.settings[0]), study.asked)
     with log.following(study.estimate(), study.interrupted):
         for settings in share_out(study, options, log) if options.cluster else run_here(study, log):
             with gathered(study.path, settings) as results:

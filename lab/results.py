@@ -109,6 +109,11 @@ class Results:
         """The rows without the raw pixels."""
         return [row for row in self.rows if not row.is_baseline]
 
+    def others(self, asked):
+        """Dict from a reason to the folders, not among those `asked` for, of runs left out for other settings."""
+        found = {why: {*paths} - asked for why, paths in self.left_out.items() if why.startswith(OTHERS)}
+        return {why: paths for why, paths in found.items() if paths}
+
     @property
     def most_units(self):
         """Seeds, or splits, that the loss with the most of them has finished."""

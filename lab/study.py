@@ -11,7 +11,6 @@ from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.files import make_folder
 from lab.maps import FILM_POINTS, sample_indices
-from lab.results import OTHERS, gather
 from lab.run_folder import RunFolder, clean
 from lab.settings import PIXELS
 from lab.turns import Turns, done_now, in_turn, start_over
@@ -147,7 +146,6 @@ def plan(options, data, log):
         start_over(map(study.folder, study.settings))
     first = splits[study.settings[0].split]
     log.terminal.plan(first, study.settings, options.precision_reason, options.path)
-    _tell_of_others(study, log)
     for settings in study.settings:
         if settings in done:
             log.skip(settings, study.folder(settings))
@@ -155,17 +153,6 @@ def plan(options, data, log):
         if settings not in done and not options.overwrite and study.folder(settings).is_damaged():
             log.say(f"{settings.title} is done again: what it left in {study.folder(settings).path} is damaged")
     return study
-
-
-def _tell_of_others(study, log):
-    """Says which runs that ended before the comparison will leave out: theirs may have taken a night."""
-    for reason, paths in gather(study.path, study.settings[0]).left_out.items():
-        others = {*paths} - {folder.path for folder in study.asked}
-        if others and reason.startswith(OTHERS):
-            log.say(
-                f"Of the runs in {study.path}, {len(others)} will be left out, {reason}. The comparison replaces "
-                "theirs: choose another place with --runs to keep it"
-            )
 
 
 def _check_mapped(splits):

@@ -97,6 +97,14 @@ class Terminal:
                 lines = wrapped(fact, self.console.width - INDENT)
                 self.say(f"{name:{INDENT}}" + f"\n{'':{INDENT}}".join(lines))
 
+    def displaced(self, results, asked):
+        """Says whose comparison that of the `RunFolder`s asked for will replace: it may have taken a night."""
+        for reason, paths in results.others({folder.path for folder in asked}).items():
+            self.say(
+                f"Of the runs in {results.path}, {len(paths)} will be left out, {reason}. The comparison replaces "
+                "theirs: choose another place with --runs to keep it"
+            )
+
     def results(self, results):
         """Prints the table of `Results`: as many scores of a row as fit, the best of each column with a star."""
         best = {name: results.best(name) for name in results.protocol.short}

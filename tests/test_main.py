@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from support.command import FAST, LOSSES
+from support.runs import write_run
 from support.same_results import differences
 from support.small_command import few_points, small_command
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -243,6 +244,29 @@ def test_other_settings_are_refused_before_anything_is_replaced(runs, capsys):
     assert "epochs 2, now 3" in message
     assert "--overwrite" in message
     assert contents(runs) == before
+
+
+def test_a_comparison_that_will_be_replaced_by_one_without_its_runs_is_told_of_before_anything_is_trained(
+    tmp_path, monkeypatch, capsys
+):
+    def told(*flags):
+        trained = []
+        monkeypatch.setattr(story, "run_here", lambda *_: trained.append(capsys.readouterr().out) or [])
+        main(["--dataset", "digits", "--optimizer", "adamw", "--precision", "float32", "--runs", str(tmp_path), *flags])
+        return [line for line in trained[0].splitlines() if "left out" in line]
+
+    for loss, seed in itertools.product(("softmax", "arcface"), (0, 1)):
+        write_run(tmp_path / "digits", loss, seed=seed)
+    assert told("--losses", "triplet", "--epochs", "2") == []
+    assert told("--losses", "triplet", "--epochs", "3") == [
+        f"Of the runs in {tmp_path}/digits, 4 will be left out, other settings: epochs 2 instead of 3. The comparison "
+        "replaces theirs: choose another place with --runs to keep it"
+    ]
+    # What is replaced itself is not among them.
+    assert told("--losses", "softmax", "--seeds", "2", "--epochs", "3", "--overwrite") == [
+        f"Of the runs in {tmp_path}/digits, 2 will be left out, other settings: epochs 2 instead of 3. The comparison "
+        "replaces theirs: choose another place with --runs to keep it"
+    ]
 
 
 def test_a_value_that_a_loss_refuses_is_said_before_training(tmp_path, capsys):

@@ -360,27 +360,6 @@ def test_two_commands_share_the_runs_and_none_is_given_to_both(planned, tmp_path
     assert next(commands[0], None) is None
 
 
-def test_a_comparison_that_will_be_replaced_by_one_without_its_runs_is_told_of_before_anything_is_trained(
-    planned, folder, capsys
-):
-    def told(*flags):
-        planned(*flags)
-        return [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
-
-    for seed in (0, 1):
-        write_run(folder, "arcface", seed=seed)
-    assert told() == []
-    assert told("--losses", "triplet", "--epochs", "3") == [
-        f"Of the runs in {folder}, 4 will be left out, other settings: epochs 2 instead of 3. The comparison replaces "
-        "theirs: choose another place with --runs to keep it"
-    ]
-    # What is replaced itself is not among them.
-    assert told("--epochs", "3", "--overwrite") == [
-        f"Of the runs in {folder}, 2 will be left out, other settings: epochs 2 instead of 3. The comparison replaces "
-        "theirs: choose another place with --runs to keep it"
-    ]
-
-
 @pytest.mark.parametrize("flags", [(), ("--overwrite",)])
 def test_what_another_command_runs_with_other_settings_is_left_out_and_ends_the_command_with_status_2(
     planned, folder, flags, capsys
