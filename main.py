@@ -53,12 +53,12 @@ def main(arguments=None):
 def run_study(options, data, log):
     """Every loss on every split and seed that neither is done yet nor another command does, then all side by side."""
     study = plan(options, data, log)  # All is checked.
-    log.terminal.displaced(gather(study.path, study.settings[0]), study.asked)
+    log.terminal.displaced(gather(study.path, *study.settings), study.asked)
     with log.following(study.estimate(), study.interrupted):
-        for settings in share_out(study, options, log) if options.cluster else run_here(study, log):
-            with gathered(study.path, settings) as results:
+        for _ in share_out(study, options, log) if options.cluster else run_here(study, log):
+            with gathered(study.path, *study.settings) as results:
                 log.tables(results, CAPTIONS)
-    with gathered(study.path, study.settings[0]) as results:
+    with gathered(study.path, *study.settings) as results:
         log.compare(results, comparison_pictures, CAPTIONS)
     log.status = log.status or int(study.has_failed())
 

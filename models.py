@@ -63,9 +63,9 @@ def build_model(settings, image_shape, num_classes):
 class MetricModel(keras.Model):
     """Trains an embedder with a weighted sum of losses that may hold state of their own.
 
-    The losses are layers of the model, so their centers and class weights are trained,
-    saved and logged with it. `predict` returns embeddings, of one side: only training needs labels. Saved
-    as `.keras` it can be loaded, and trained further, where `models` and `losses` are imported.
+    The losses are layers of the model, so their centers and class weights are trained, saved and logged with it.
+    `predict` returns embeddings, of one side: only training needs labels. Saved as `.keras` it can be loaded, and
+    trained further by any optimizer of Keras, where `models` and `losses` are imported.
 
     Args:
         embedder: `keras.Model` from images to embeddings `(batch, embedding_dim)`.

@@ -65,7 +65,8 @@ def scores(data, recipe, loss, seed):
     """Dict from what was kept and from each share to its scores on the validation images."""
     given = {"optimizer": None, "weights": None, "embedding_dim": Settings.embedding_dim}
     values = by_recipe(recipe, data, quick=False, given=given)
-    settings = Settings(data.name, loss, seed, **values, precision=choose_precision("auto")[0])
+    values |= {"both_sides": "flip" in values["augment"], "precision": choose_precision("auto")[0]}
+    settings = Settings(data.name, loss, seed, **values)
     model = build_model(settings, data.image_shape, data.num_classes)
     averages = Averages()
     train(model, data.train, Health(data.validation, settings), [averages])

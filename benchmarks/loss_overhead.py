@@ -25,6 +25,8 @@ with hidden_start_up_noise():
     import tensorflow as tf
 
     from lab.machine import choose_precision
+    from lab.optimizer import OPTIMIZERS
+    from lab.training import WEIGHT_DECAY
     from losses import LOSSES
     from models import MetricModel, build_cnn
 
@@ -36,7 +38,7 @@ LABELS = np.arange(CLASSES * PER_CLASS, dtype=np.int32) % CLASSES
 def network_steps(count):
     """Returns a function that takes so many training steps of the network under no loss to speak of."""
     model = MetricModel(build_cnn((28, 28, 1), DIM), {})
-    optimizer = keras.optimizers.AdamW(1e-6)
+    optimizer = OPTIMIZERS["muon"](1e-6, WEIGHT_DECAY)
     variables = model.trainable_variables
     optimizer.build(variables)
     images = tf.constant(np.random.default_rng(0).integers(0, 256, (len(LABELS), 28, 28, 1)), tf.uint8)

@@ -4,9 +4,9 @@
 
 Prints the machine, and how much other work it had at the beginning (1 is one core busy). Then runs the command with the
 flags given, in a temporary folder, with TensorBoard and without, and prints the share of the time that each stage took,
-those of the raw pixels among them, and of all that is shown: t-SNE, drawing with the film, TensorBoard's files and the
-comparison, which `--summarize` then draws once more, alone. The scalars of each epoch and the snapshots of the film are
-taken during training, and count as that: compare the two commands.
+those of the raw pixels among them, and of all behind the scores that shows them: what is left to wait for t-SNE, which
+began beside them, drawing, TensorBoard's files and the comparison, which `--summarize` then draws once more, alone. The
+scalars of each epoch and the snapshots of the film are taken during training, and count as that: compare the two.
 """
 
 import collections
@@ -58,7 +58,7 @@ def main():
         total, stages, size = measure([*flags, *extra])
         shown = sum(stages[name] for name in SHOWN)
         print(f"{' '.join(['python main.py', *flags, *extra])}: {total:.0f} s, {size / 1e6:.1f} MB a run")
-        for name, taken in [*stages.most_common(), ("all that is shown", shown)]:
+        for name, taken in [*stages.most_common(), ("behind the scores", shown)]:
             print(f"  {name:20} {taken:6.1f} s  {taken / total:6.1%}")
 
 

@@ -12,11 +12,11 @@ each class in 100 draws; silhouette; distances and angles of class means with th
 embeddings: scikit-learn's `roc_curve` with `roc_auc_score` on the distances of the same pairs, and its silhouette;
 recall@1, R-precision and MAP@R by the `AccuracyCalculator` of pytorch-metric-learning, which searches with faiss.
 
-Matrix products have one thread, as in `main.py`. Each is measured in a process of its own, in turn, `--rounds` times:
-medians are shown, of the seconds of CPU of all threads, which other programs disturb least, and of those by the clock;
-then how many times as long the others take. The memory is that of the whole process at its highest, Python and the
-libraries included. The last lines have exponents: what the CPU seconds grow with from the smallest to the largest of
-several sizes.
+Matrix products have one thread and NumPy is set up as in `main.py`, on all sides. Each is measured in a process of its
+own, in turn, `--rounds` times: medians are shown, of the seconds of CPU of all threads, which other programs disturb
+least, and of those by the clock; then how many times as long the others take. The memory is that of the whole process
+at its highest, Python and the libraries included. The last lines have exponents: what the CPU seconds grow with from
+the smallest to the largest of several sizes.
 """
 
 import argparse
@@ -30,6 +30,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).parents[1]
 START = """
+import lab.startup
 import resource, time
 import numpy as np
 from threadpoolctl import threadpool_limits

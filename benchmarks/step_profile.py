@@ -30,10 +30,10 @@ def train(loss, policy):
 
     epoch = fit(random_batches(STEPS), policy, loss=loss)
     epoch()
-    print(MARK, flush=True)
-    step = statistics.median(seconds(epoch) for _ in range(EPOCHS)) / STEPS
     matrix = tf.cast(tf.random.normal((SIDE, SIDE)), "bfloat16" if policy == "mixed_bfloat16" else "float32")
     product = statistics.median(seconds(lambda: (matrix @ matrix).numpy()) for _ in range(10))
+    print(MARK, flush=True)
+    step = statistics.median(seconds(epoch) for _ in range(EPOCHS)) / STEPS
     print(f"{MARK}: {step} {2 * SIDE**3 / product}", flush=True)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .retrieval import sortable
 from .vectors import row_blocks, squared_distances
 
 
@@ -31,10 +32,9 @@ def query_gallery(embeddings, labels, queries, cameras=None):
         block = asking[rows]
         alike = labels[block][:, None] == labels[gallery]
         hidden = np.zeros_like(alike) if cameras is None else alike & (cameras[block][:, None] == cameras[gallery])
-        distances = squared_distances(embeddings[block], embeddings[gallery])
-        distances[hidden] = np.inf  # Behind all others, and not of the class: as if they were not there.
-        order = np.argsort(distances, axis=1, kind="stable")
-        scores.append(_scores(np.take_along_axis(alike & ~hidden, order, axis=1)))
+        bits = sortable(squared_distances(embeddings[block], embeddings[gallery]), alike)
+        bits[hidden] = np.iinfo(bits.dtype).max - 1  # Behind all others, not of the class: as if they were not there.
+        scores.append(_scores(np.sort(bits, axis=1) & 1))
     found = np.concatenate(scores)
     means = found.mean(axis=0) if len(found) else np.full(4, np.nan)
     names = "recall_at_1", "r_precision", "map_at_r", "mean_average_precision"

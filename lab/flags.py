@@ -124,8 +124,8 @@ def _add_what(add):
 
 def _add_how(add):
     add("--recipe", default="default", type=_one_of("recipe", PASSES), metavar="NAME",
-        help="fast: a third of the epochs; best: seven times, a larger network, augmented images, smoothed labels "
-        "(default)")  # fmt: skip
+        help="fast: a third of the epochs; best: seven times, augmented images, smoothed labels, for images of up to "
+        "28 pixels a larger network (default)")  # fmt: skip
     add(
         "--epochs",
         type=_between(int, 1, 10_000),
@@ -136,8 +136,8 @@ def _add_how(add):
     add("--embedding-dim", type=_between(int, 2, 65_536, _weights), default=Settings.embedding_dim, metavar="D",
         help=f"length of an embedding ({Settings.embedding_dim})")  # fmt: skip
     add("--model", metavar="NAME",
-        help=f"{', '.join(MODELS)}, or one of keras.applications, as EfficientNetV2B0 (cnn, or resnet for images of "
-        "more than 28 pixels)")  # fmt: skip
+        help=f"{', '.join(MODELS)}, or one of keras.applications, as EfficientNetV2B0 (cnn, of --recipe best vgg; "
+        "resnet for images of more than 28 pixels)")  # fmt: skip
     add("--weights", metavar="NAME", help="that a model of keras.applications starts from: imagenet, or a file")
     add("--freeze", action="store_true", help="leave these weights as they are: the embedding layer alone is trained")
     add("--embedding-init", default=Settings.embedding_init, type=_one_of("initialization", EMBEDDING_INITS),

@@ -178,26 +178,26 @@ class Results:
         return f" ({', '.join(which)})" if which else "", shown
 
 
-def gather(path, settings=None):
+def gather(path, *asked):
     """Reads every run in a data set's folder that shares some settings.
 
     Args:
         path: Folder of the data set.
-        settings: `Settings` that the runs are to agree with. If None, those that most runs share.
+        asked: `Settings` that the runs are to agree with, of a loss with its own. Without any, those that most share.
 
     Returns:
         `Results`.
     """
     path = pathlib.Path(path)
     ended, left_out = _ended(path)
-    settings = settings or _commonest([run.settings for run in ended.values()])
-    rows = collections.defaultdict(dict)
+    settings = asked[0] if asked else _commonest([run.settings for run in ended.values()])
+    own, rows = {s.key: s for s in reversed(asked)}, collections.defaultdict(dict)
     for folder, run in ended.items():
-        alike = rows[run.settings.key]
         difference = run.settings.differences(settings, OWN_SETTINGS)
-        if alike and not difference:
-            difference = run.settings.differences(next(iter(alike.values())).settings, ("loss", "seed", "split"))
-        _keep(folder, run, difference, alike, left_out)
+        if not difference:
+            first = own.setdefault(run.settings.key, run.settings)
+            difference = run.settings.differences(first, ("loss", "seed", "split"))
+        _keep(folder, run, difference, rows[run.settings.key], left_out)
     splits = sorted({run.settings.split for found in rows.values() for run in found.values()}, key=str)
     for split in splits:
         wanted = dataclasses.replace(settings.of_pixels(), split=split)
@@ -214,10 +214,10 @@ def gather(path, settings=None):
 
 
 @contextlib.contextmanager
-def gathered(path, settings=None):
+def gathered(path, *asked):
     """As `gather`, while other commands wait: what one knew before never takes the place of what another one found."""
     with alone_in(path):
-        yield gather(path, settings)
+        yield gather(path, *asked)
 
 
 def gather_all(runs):

@@ -122,7 +122,11 @@ class Settings:
         """How the network is trained, in words."""
         passes = f"{self.epochs} epoch{'s' * (self.epochs > 1)}, {self.optimizer} at a rate of {self.learning_rate:g}"
         changed = f"; of each image, at random: {', '.join(self.augment)}" if self.augment else ""
-        smoothed = f"; softmax's labels smoothed by {self.label_smoothing:g}" if self.label_smoothing else ""
+        smoothed = (
+            f"; labels of softmax and l2_softmax terms smoothed by {self.label_smoothing:g}"
+            if self.label_smoothing
+            else ""
+        )
         return f"{passes}{changed}{smoothed}{'; embedded from both sides' if self.both_sides else ''}"
 
     def differences(self, other, ignored=()):

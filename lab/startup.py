@@ -36,8 +36,8 @@ def numpy_version():
 
 
 # NumPy sorts six times as slowly there with AVX-512 as without: a third of what scores take. Before 2.4 it has other
-# names for the instructions, and it warns of one that it does not know.
-if is_zen_4(cpu_info()) and numpy_version() >= (2, 4):
+# names for the instructions, and it warns of one that it does not know; whoever enables some can disable none.
+if is_zen_4(cpu_info()) and numpy_version() >= (2, 4) and "NPY_ENABLE_CPU_FEATURES" not in os.environ:
     os.environ.setdefault("NPY_DISABLE_CPU_FEATURES", "X86_V4 AVX512_ICL AVX512_SPR")
 # Threads of t-SNE that wait for each other by spinning take several times as long beside any other program, and those
 # of matrix products that wait for the next one take the processor from what comes between.

@@ -98,11 +98,11 @@ class Terminal:
                 self.say(f"{name:{INDENT}}" + f"\n{'':{INDENT}}".join(lines))
 
     def displaced(self, results, asked):
-        """Says whose comparison that of the `RunFolder`s asked for will replace: it may have taken a night."""
+        """Says which runs that ended will not be compared with the `RunFolder`s asked for, and how to keep theirs."""
         for reason, paths in results.others({folder.path for folder in asked}).items():
             self.say(
-                f"Of the runs in {results.path}, {len(paths)} will be left out, {reason}. The comparison replaces "
-                "theirs: choose another place with --runs to keep it"
+                f"Of the runs in {results.path}, {len(paths)} will be left out of the comparison, {reason}. To keep "
+                "one of theirs, choose another place with --runs"
             )
 
     def results(self, results):

@@ -166,11 +166,11 @@ class ExponentialCenterLoss(LossLayer):
         "slides":  L = mean_i max(0, ||e_i - c_{y_i}||^2 - C_n / 2)
         "code":    L = -log(1 - mean_a max(0, p_a - C_n / 2) / (1 - C_n / 2) + epsilon)
 
-    with `e` the embeddings in their ball, `C_n` and `p_a` as in `ExponentialTripletLoss`.
-    The reference implementation computes centers, but its term does not use them: `"code"`
-    is kept for comparison, has no centers, and is 0 for a batch without two samples of a
-    class. In `"slides"` they follow the rule of `CenterLoss`: it holds state, so use it in a
-    `MetricModel`; `compile(loss=...)` raises.
+    with `e` the embeddings in their ball, `C_n` as in `ExponentialTripletLoss`, and `p_a` the
+    distance to the farthest positive of the batch, over 2 * scale. The reference implementation
+    computes centers, but its term does not use them: `"code"` is kept for comparison, has no
+    centers, and is 0 for a batch without two samples of a class. In `"slides"` they follow the
+    rule of `CenterLoss`: it holds state, so use it in a `MetricModel`; `compile(loss=...)` raises.
 
     Args:
         num_classes: Number of classes; labels are integers in `[0, num_classes)`.

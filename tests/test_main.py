@@ -255,18 +255,25 @@ def test_a_comparison_that_will_be_replaced_by_one_without_its_runs_is_told_of_b
         main(["--dataset", "digits", "--optimizer", "adamw", "--precision", "float32", "--runs", str(tmp_path), *flags])
         return [line for line in trained[0].splitlines() if "left out" in line]
 
+    def left_out(number, reason):
+        return (
+            f"Of the runs in {tmp_path}/digits, {number} will be left out of the comparison, other settings: {reason}. "
+            "To keep one of theirs, choose another place with --runs"
+        )
+
     for loss, seed in itertools.product(("softmax", "arcface"), (0, 1)):
         write_run(tmp_path / "digits", loss, seed=seed)
     assert told("--losses", "triplet", "--epochs", "2") == []
-    assert told("--losses", "triplet", "--epochs", "3") == [
-        f"Of the runs in {tmp_path}/digits, 4 will be left out, other settings: epochs 2 instead of 3. The comparison "
-        "replaces theirs: choose another place with --runs to keep it"
-    ]
+    assert told("--losses", "triplet", "--epochs", "3") == [left_out(4, "epochs 2 instead of 3")]
     # What is replaced itself is not among them.
-    assert told("--losses", "softmax", "--seeds", "2", "--epochs", "3", "--overwrite") == [
-        f"Of the runs in {tmp_path}/digits, 2 will be left out, other settings: epochs 2 instead of 3. The comparison "
-        "replaces theirs: choose another place with --runs to keep it"
-    ]
+    again = "--losses", "arcface", "--overwrite"
+    assert told(*again, "--seeds", "2", "--epochs", "3") == [left_out(2, "epochs 2 instead of 3")]
+    assert told(*again, "--epochs", "2") == []
+    # A loss's own arguments are its own: of the others it is nothing to them.
+    changed = "--epochs", "2", "--set", "arcface.scale=5"
+    write_run(tmp_path / "digits", "arcface", seed=1)
+    assert told(*again, *changed) == [left_out(1, "overrides {} instead of {'scale': 5.0}")]
+    assert told(*again, *changed, "--seeds", "2") == []
 
 
 def test_a_value_that_a_loss_refuses_is_said_before_training(tmp_path, capsys):

@@ -55,6 +55,16 @@ def test_by_hand():
     assert found == pytest.approx({"recall_at_1": 0, "r_precision": 0, "map_at_r": 0, "mean_average_precision": 1 / 3})
 
 
+@pytest.mark.parametrize("labels", [[0] * 6 + [1] * 6, [1] * 6 + [0] * 6])
+def test_where_all_are_equally_far_nothing_counts_as_found_in_whatever_order_they_lie(labels):
+    labels, queries = np.array(labels), np.arange(12) % 6 == 0
+    found = query_gallery(np.ones((12, 3), np.float32), labels, queries)
+    # All five of the other class come first, then those of its own: ranks 6 to 10.
+    mean = sum(hit / rank for hit, rank in enumerate(range(6, 11), 1)) / 5
+    expected = {"recall_at_1": 0, "r_precision": 0, "map_at_r": 0, "mean_average_precision": mean}
+    assert found == pytest.approx(expected)
+
+
 def test_a_query_without_anything_to_find_does_not_count_and_none_at_all_is_no_score():
     embeddings, labels = np.array([[0.0], [9], [0.1], [5]]), np.array([0, 1, 0, 2])
     queries = np.array([True, True, False, False])

@@ -59,6 +59,13 @@ def test_the_requirements_are_those_of_the_backend_in_use(backend, monkeypatch):
     assert process.stderr == f"-c: {backend} is not installed. {remedy}\n"
 
 
+def test_where_numpy_is_told_of_instructions_to_enable_it_is_told_of_none_to_disable(monkeypatch):
+    # It refuses to load with both.
+    monkeypatch.delenv("NPY_DISABLE_CPU_FEATURES", raising=False)
+    monkeypatch.setenv("NPY_ENABLE_CPU_FEATURES", "AVX2")
+    assert piped("import os, lab.startup\nprint(os.environ.get('NPY_DISABLE_CPU_FEATURES'))").stdout == "None\n"
+
+
 def test_no_place_for_temporary_files_is_said_in_a_line_with_the_remedy():
     setup = "import tempfile\ntempfile._candidate_tempdir_list = lambda: ['/nowhere']\n"
     process = piped(setup + block("pass"))
