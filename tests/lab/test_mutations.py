@@ -67,7 +67,7 @@ def quick_parts(monkeypatch):
     # Not after every run: --summarize writes the tables.
     gathered = story.gathered
     monkeypatch.setattr(
-        story, "gathered", lambda path, *of: nullcontext(Results(path, *of, [], {})) if of else gathered(path)
+        story, "gathered", lambda path, *of: nullcontext(Results(path, of[0], [], {})) if of else gathered(path)
     )
     tables = Log.tables
     monkeypatch.setattr(Log, "tables", lambda log, results, captions: results.rows and tables(log, results, captions))
