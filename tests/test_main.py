@@ -246,6 +246,8 @@ def test_other_settings_are_refused_before_anything_is_replaced(runs, capsys):
     assert contents(runs) == before
 
 
+@any_network
+@undrawn
 def test_a_comparison_that_will_be_replaced_by_one_without_its_runs_is_told_of_before_anything_is_trained(
     tmp_path, monkeypatch, capsys
 ):
