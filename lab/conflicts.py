@@ -11,21 +11,23 @@ class ConflictError(InputError):
     """A folder holds something that this command must not replace; the message says what and the way out."""
 
 
-def differences(found, settings):
+def differences(found, settings, ignored=(), between=", now "):
     """What differs between the `Settings` found and those wanted, in the words of the command line."""
-    different = found.differences(settings)
+    different = found.differences(settings, ignored)
     overrides = different.pop("overrides", ({}, {}))
+    if "augment" in different:
+        different.pop("both_sides", None)  # It follows, and is no flag.
     if different.pop("content", None):
         yield f"other images, or in another size, than {settings.dataset} has now"
     for name, (old, new) in different.items():
-        yield f"{_flag(name)} {_in_words(old)}, now {_in_words(new)}"
+        yield f"{_flag(name)} {_in_words(old)}{between}{_in_words(new)}"
     for name in sorted({*overrides[0], *overrides[1]}):
         old, new = (
             _in_words(changes[name]) if name in changes else f"the default {_in_words(_default(name, of))}"
             for changes, of in zip(overrides, (found, settings), strict=True)
         )
         if old != new:
-            yield f"{name} {old}, now {new}"
+            yield f"{name} {old}{between}{new}"
 
 
 def at_work(claim, settings):

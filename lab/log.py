@@ -93,7 +93,7 @@ class Log:
         elif isinstance(error, KeyboardInterrupt):
             self.status = self._interrupted()
             with contextlib.suppress(OSError):
-                self.say("Interrupted. Runs that ended are kept; --summarize draws them.")
+                self.say("Interrupted. Runs that ended are kept; --summarize, with the same --runs, draws them.")
         return isinstance(error, InputError | KeyboardInterrupt) or fault is not None
 
     def _loss(self, error):

@@ -11,10 +11,11 @@ import statistics
 
 from evaluation.significance import compare, interval
 from lab.claims import Claim, alone_in
+from lab.conflicts import differences
 from lab.errors import InputError
 from lab.protocols import PROTOCOLS
 from lab.run_folder import RunFolder
-from lab.settings import PIXELS, REFERENCE, Settings, as_given
+from lab.settings import PIXELS, REFERENCE, Settings
 from losses import LOSSES
 
 OWN_SETTINGS = {"loss", "seed", "split", "overrides"}  # In all others, compared runs agree.
@@ -193,11 +194,10 @@ def gather(path, *asked):
     settings = asked[0] if asked else _commonest([run.settings for run in ended.values()])
     own, rows = {s.key: s for s in reversed(asked)}, collections.defaultdict(dict)
     for folder, run in ended.items():
-        difference = run.settings.differences(settings, OWN_SETTINGS)
-        if not difference:
-            first = own.setdefault(run.settings.key, run.settings)
-            difference = run.settings.differences(first, ("loss", "seed", "split"))
-        _keep(folder, run, difference, rows[run.settings.key], left_out)
+        wanted, ignored = settings, OWN_SETTINGS
+        if not run.settings.differences(wanted, ignored):
+            wanted, ignored = own.setdefault(run.settings.key, run.settings), ("loss", "seed", "split")
+        _keep(folder, run, wanted, ignored, rows[run.settings.key], left_out)
     splits = sorted({run.settings.split for found in rows.values() for run in found.values()}, key=str)
     for split in splits:
         wanted = dataclasses.replace(settings.of_pixels(), split=split)
@@ -208,7 +208,7 @@ def gather(path, *asked):
         if pixels is None:
             left_out[DAMAGED if Claim(folder.path).is_free() else AT_WORK].append(folder.path)
         else:
-            _keep(folder, pixels, pixels.settings.differences(wanted), rows[PIXELS], left_out)
+            _keep(folder, pixels, wanted, (), rows[PIXELS], left_out)
     keys = sorted((key for key in rows if rows[key]), key=_rank)
     return Results(path, settings, [Row(key, rows[key]) for key in keys], dict(left_out))
 
@@ -236,15 +236,14 @@ def gather_all(runs):
             for path in paths
         ]
         is_one = any(runs.glob("[!.]*/[!.]*/config.json"))
-        hint = f". It has the results of one data set: give --runs {runs.parent}" if is_one else ""
-        raise InputError("\n".join([f"--summarize: no finished run of this version in {runs}{hint}", *left_out]))
+        hint = f"It is one data set's: give --runs {runs.parent}" if is_one else "Train one first, or give --runs"
+        raise InputError("\n".join([f"--summarize: no finished run of this version in {runs}. {hint}", *left_out]))
     return found
 
 
-def _keep(folder, run, difference, alike, left_out):
-    """Puts a run to those it is like, or says why it is left out."""
-    if difference:
-        words = (f"{name} {as_given(a)} instead of {as_given(b)}" for name, (a, b) in difference.items())
+def _keep(folder, run, wanted, ignored, alike, left_out):
+    """Puts a run to those it is like, or says why it is left out: what in its `Settings` is not as wanted."""
+    if words := list(differences(run.settings, wanted, ignored, " instead of ")):
         left_out[f"{OTHERS}: {', '.join(words)}"].append(folder.path)
     else:
         alike[folder] = run

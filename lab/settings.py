@@ -123,7 +123,7 @@ class Settings:
         passes = f"{self.epochs} epoch{'s' * (self.epochs > 1)}, {self.optimizer} at a rate of {self.learning_rate:g}"
         changed = f"; of each image, at random: {', '.join(self.augment)}" if self.augment else ""
         smoothed = (
-            f"; labels of softmax and l2_softmax terms smoothed by {self.label_smoothing:g}"
+            f"; labels of softmax and l2_softmax terms smoothed by {self.label_smoothing:g} unless --set otherwise"
             if self.label_smoothing
             else ""
         )

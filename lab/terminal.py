@@ -91,7 +91,7 @@ class Terminal:
             "results": str(path),
         }
         if first.quick:
-            self.say("QUICK: a first look on part of the data, not a result")
+            self.say("QUICK: a first look, with fewer images or epochs, not a result")
         for name, fact in facts.items():
             if fact:
                 lines = wrapped(fact, self.console.width - INDENT)
@@ -101,8 +101,8 @@ class Terminal:
         """Says which runs that ended will not be compared with the `RunFolder`s asked for, and how to keep theirs."""
         for reason, paths in results.others({folder.path for folder in asked}).items():
             self.say(
-                f"Of the runs in {results.path}, {len(paths)} will be left out of the comparison, {reason}. To keep "
-                "one of theirs, choose another place with --runs"
+                f"Of the runs in {results.path}, {len(paths)} will be left out of the comparison, {reason}. Their "
+                "files stay; a comparison of them does if this command is given another place with --runs"
             )
 
     def results(self, results):
@@ -118,7 +118,7 @@ class Terminal:
         if missing := list(columns)[count:]:
             where = f"all scores are in {results.path}/SUMMARY.md, the times of a run in its metrics.json"
             self.say(f"No room for {', '.join(missing)}: {where}.")
-        star = "* the best loss of its column. " if any(best.values()) else ""
+        star = "* the best mean of its column, which may be chance. " if any(best.values()) else ""
         self.say(f"{star}All scores: {results.path}/SUMMARY.md. Pictures: {results.path}/comparison_*.png")
 
     def left_out(self, results):

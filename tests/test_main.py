@@ -260,7 +260,7 @@ def test_a_comparison_that_will_be_replaced_by_one_without_its_runs_is_told_of_b
     def left_out(number, reason):
         return (
             f"Of the runs in {tmp_path}/digits, {number} will be left out of the comparison, other settings: {reason}. "
-            "To keep one of theirs, choose another place with --runs"
+            "Their files stay; a comparison of them does if this command is given another place with --runs"
         )
 
     for loss, seed in itertools.product(("softmax", "arcface"), (0, 1)):
@@ -274,7 +274,7 @@ def test_a_comparison_that_will_be_replaced_by_one_without_its_runs_is_told_of_b
     # A loss's own arguments are its own: of the others it is nothing to them.
     changed = "--epochs", "2", "--set", "arcface.scale=5"
     write_run(tmp_path / "digits", "arcface", seed=1)
-    assert told(*again, *changed) == [left_out(1, "overrides {} instead of {'scale': 5.0}")]
+    assert told(*again, *changed) == [left_out(1, "scale the default 20 instead of 5")]
     assert told(*again, *changed, "--seeds", "2") == []
 
 

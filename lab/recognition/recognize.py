@@ -26,7 +26,7 @@ def recognize(options, load, log):
     """
     path, *given = options.embed
     trained = load_trained(path)
-    files = list(dict.fromkeys(file for each in given for file in image_files(each)))
+    files = list(dict.fromkeys(file for each in given for file in image_files(each, log.say)))
     make_folder(options.to, "--to")
     gallery = read_gallery(trained, options.gallery, log) if options.gallery else None
     references = gallery or (read_training(trained, load, log) if options.neighbors else None)

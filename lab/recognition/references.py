@@ -48,7 +48,7 @@ def read_gallery(trained, folder, log):
     """
     if not folder.is_dir():
         raise InputError(f"--gallery: there is no folder {folder}")
-    files = image_files(folder)
+    files = image_files(folder, log.say)
     inside = [file for file in files if file.parent != folder]
     if not inside:
         raise InputError(f"--gallery: {folder} needs a folder of images for each class, as {folder}/NAME/image.png")

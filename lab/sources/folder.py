@@ -6,7 +6,7 @@ from lab.errors import InputError
 
 from .images import EXTENSIONS
 from .listing import Row, in_short
-from .tree import look_into
+from .tree import look_into, report_others
 
 PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
 
@@ -50,8 +50,7 @@ def list_folder(folder, report):
         )
     if outside:
         report(f"left out, as they lie in no class folder: {in_short(outside)}")
-    if tree.others:
-        report(f"passed over, as they are no images: {in_short(tree.others)}")
+    report_others(tree, report)
     if empty := _empty(tree):
         report(f"no classes, as they have no images: {in_short(empty)}")
     return sorted(rows, key=lambda row: _counted(row.name.rpartition("/")[2]))

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from lab.errors import InputError
 
 from .images import EXTENSIONS
+from .listing import in_short
 
 NO_CONTENT = frozenset(("thumbs.db", "desktop.ini", "__macosx"))  # Left by file managers.
 
@@ -70,8 +71,16 @@ def _is(question):
         return False
 
 
-def image_files(path):
+def report_others(tree, report):
+    """Says by `report` which files of a `Tree` are passed over."""
+    if tree.others:
+        report(f"passed over, as they are no images: {in_short(tree.others)}")
+
+
+def image_files(path, report):
     """Image files under a path, sorted: those in a folder, at any depth, or the file itself.
+
+    `report` is called with a line that names the files of a folder that are passed over.
 
     Raises:
         InputError: If there are none.
@@ -81,7 +90,9 @@ def image_files(path):
         return [path]
     if not path.is_dir():
         raise InputError(f"there is no file or folder {path}")
-    images = [path / name for name in look_into(path).images]
+    tree = look_into(path)
+    images = [path / name for name in tree.images]
     if not images:
         raise InputError(f"{path} has no images: no files that end in {', '.join(sorted(EXTENSIONS))}")
+    report_others(tree, report)
     return images

@@ -125,7 +125,7 @@ def test_ctrl_c_ends_the_command_with_a_message_and_status_130(log, capsys):
         raise KeyboardInterrupt
     assert log.status == 130
     output = capsys.readouterr()
-    assert output.out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
+    assert output.out == "Interrupted. Runs that ended are kept; --summarize, with the same --runs, draws them.\n"
     assert output.err == ""
 
 
@@ -163,7 +163,10 @@ def test_a_signal_ends_the_command_with_a_status_of_its_own(log, capsys, number)
     with log:
         signal.raise_signal(number)
     assert log.status == {"SIGINT": 130, "SIGTERM": 143, "SIGHUP": 129}[number.name]
-    assert capsys.readouterr().out == "Interrupted. Runs that ended are kept; --summarize draws them.\n"
+    assert (
+        capsys.readouterr().out
+        == "Interrupted. Runs that ended are kept; --summarize, with the same --runs, draws them.\n"
+    )
     assert signal.getsignal(number) is before
 
 

@@ -54,7 +54,7 @@ def test_its_raw_pixels_still_say_what_every_run_shows(folder):
 def test_its_runs_are_compared_drawn_and_written_to_tables(folder):
     results = gather(folder, CENTER)
     assert [row.name for row in results.rows] == [PIXELS, "center"]
-    different = "epochs 2 instead of 15, tsne_iterations 300 instead of 1000"
+    different = "epochs 2 instead of 15, tsne-iterations 300 instead of 1000"
     assert results.left_out == {f"other settings: {different}": [folder / "triplet" / "seed-0"]}
     pictures = comparison_pictures(results)
     assert {picture.file for picture in pictures} == CAPTIONS.keys() - {"comparison_features.png"}

@@ -112,7 +112,7 @@ def test_runs_of_other_settings_are_left_out_with_the_difference(folder):
     assert names(found) == ["raw_pixels", "softmax", "triplet (margin=0.1)"]
     assert found.left_out == {
         "other settings: epochs 3 instead of 2": [center],
-        "other settings: overrides {} instead of {'margin': 0.1}": [triplet],
+        "other settings: margin the default 0.2 instead of 0.1": [triplet],
     }
 
 
@@ -266,7 +266,7 @@ def test_a_baseline_of_other_settings_is_left_out(folder):
     save_json(folder / "raw_pixels" / "config.json", {"settings": settings})
     found = gather(folder, SETTINGS)
     assert names(found) == ["softmax"]
-    assert found.left_out == {"other settings: quick true instead of false": [folder / "raw_pixels"]}
+    assert found.left_out == {"other settings: quick on instead of off": [folder / "raw_pixels"]}
 
 
 def test_trials_of_tuning_are_no_runs(tmp_path):
@@ -289,7 +289,7 @@ def test_a_run_of_a_sweep_is_not_mixed_with_others(tmp_path):
     write_run(tmp_path, "center", sweep="alpha", overrides={"alpha": 0.5})
     found = gather(tmp_path)
     assert names(found) == ["center"]
-    assert list(found.left_out) == ["other settings: sweep alpha instead of None"]
+    assert list(found.left_out) == ["other settings: sweep alpha instead of none"]
 
 
 def test_a_row_is_named_by_its_loss_with_its_changes_and_the_raw_pixels_are_no_loss(folder):
@@ -379,10 +379,10 @@ def test_a_folder_without_a_finished_run_is_bad_input_that_says_what_was_left_ou
     with pytest.raises(InputError) as refusal:
         gather_all(tmp_path)
     assert str(refusal.value).splitlines() == [
-        f"--summarize: no finished run of this version in {tmp_path}",
+        f"--summarize: no finished run of this version in {tmp_path}. Train one first, or give --runs",
         f"Left out, unfinished, or damaged since: {unfinished}",
     ]
-    with pytest.raises(InputError, match=f"no finished run .* one data set: give --runs {tmp_path}$"):
+    with pytest.raises(InputError, match=f"no finished run .* one data set's: give --runs {tmp_path}$"):
         gather_all(tmp_path / "digits")
 
 

@@ -105,7 +105,7 @@ def test_the_best_of_a_column_has_a_star_where_there_are_several_seeds(terminal,
     write_run(write.path, "center", seed=1, score=0.5)
     made.results(gather(write.path))
     assert "98.26*" in shown(made)
-    assert "* the best loss of its column. All scores:" in shown(made)
+    assert "* the best mean of its column, which may be chance. All scores:" in shown(made)
 
 
 def test_the_scores_of_several_seeds_stand_above_their_intervals(terminal, results):

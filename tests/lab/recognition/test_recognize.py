@@ -152,10 +152,12 @@ def test_images_that_cannot_be_read_are_named_and_left_out(closed, tmp_path, log
     folder, data = closed
     write_images(tmp_path / "images", data.test.images[:2])
     (tmp_path / "images" / "0001b.png").write_bytes(b"no image")
+    (tmp_path / "images" / "notes.txt").write_bytes(b"text")
     recognize(options(folder, [tmp_path / "images"], tmp_path / "to"), no_data, log)
     assert [pathlib.Path(row["path"]).name for row in rows_in(tmp_path / "to")] == ["0000.png", "0001.png"]
     assert "Left out, 1 that cannot be read:\n" in log.text
     assert f"{tmp_path / 'images' / '0001b.png'}: no image" in log.text
+    assert "passed over, as they are no images: notes.txt" in log.text
 
 
 def test_without_an_image_that_can_be_read_nothing_is_written(closed, tmp_path, log):
