@@ -122,6 +122,22 @@ def test_runs_of_another_backend_are_left_out(folder):
     assert gather(folder, SETTINGS).left_out == {"other settings: backend jax instead of tensorflow": [center]}
 
 
+def test_what_differs_is_said_in_the_words_of_the_flags(folder):
+    write_run(folder)
+    center = write_run(folder, "center", augment=("flip",), both_sides=True, per_class=12)
+    told = "other settings: augment flip instead of none, per-class 12 instead of none"
+    assert gather(folder, SETTINGS).left_out == {told: [center]}
+
+
+def test_the_arguments_of_a_loss_that_are_asked_for_decide_not_those_found_first(folder):
+    first = write_run(folder, "triplet", overrides={"margin": 0.1})
+    write_run(folder, "triplet", seed=1)
+    asked = dataclasses.replace(SETTINGS, loss="triplet", seed=1)
+    found = gather(folder, asked)
+    assert names(found) == ["raw_pixels", "triplet"]
+    assert found.left_out == {"other settings: margin 0.1 instead of the default 0.2": [first]}
+
+
 def test_without_settings_those_of_most_runs_are_taken(folder):
     write_run(folder, epochs=3)
     write_run(folder, "center")
