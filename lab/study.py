@@ -161,7 +161,8 @@ def _check_mapped(splits):
             if len(labels) <= NEIGHBORS:
                 raise InputError(
                     f"{data.name}: a map of the {name} images is judged by the {NEIGHBORS} nearest of each, and there "
-                    f"are {len(labels)} in all. Give it {NEIGHBORS + 1} or more"
+                    f"are {len(labels)} in all. Give it {NEIGHBORS + 1} or more: where parts are drawn, 70 in all, "
+                    "five or more of each class, are enough"
                 )
 
 
