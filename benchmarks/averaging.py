@@ -52,13 +52,11 @@ class Averages(keras.callbacks.Callback):
                 average += rate * (weight - average)
 
 
-def judged(embedder, split):
+def judged(embed, split):
     """MAP@R, and per cent of the images that are nearest to the mean of their own class, of these images."""
-    embeddings = l2_normalize(embedder(split.images))
-    means = class_means(embeddings, split.labels)
-    return retrieval(embeddings, split.labels)["map_at_r"], 100 * (
-        nearest_mean(embeddings, means) == split.labels
-    ).mean()
+    embeddings = l2_normalize(embed(split.images))
+    right = nearest_mean(embeddings, class_means(embeddings, split.labels)) == split.labels
+    return retrieval(embeddings, split.labels)["map_at_r"], 100 * right.mean()
 
 
 def scores(data, recipe, loss, seed):
@@ -93,10 +91,8 @@ def main():
             for number, digits in enumerate((4, 2)):
                 values = [seed[name][number] for seed in found]
                 gained = [value - seed["kept"][number] for value, seed in zip(values, found, strict=True)]
-                over = interval(gained)
-                line += (
-                    f"  {sum(values) / len(values):.{digits}f} ({over.mean:+.{digits}f} ± {over.half_width:.{digits}f})"
-                )
+                mean, over = sum(values) / len(values), interval(gained)
+                line += f"  {mean:.{digits}f} ({over.mean:+.{digits}f} ± {over.half_width:.{digits}f})"
             print(line, flush=True)
 
 
