@@ -34,12 +34,12 @@ TESTED = (
     "such score."
 )
 OF_ONE = (
-    "Scores of one {unit}: one {unit} tells nothing from chance, however large a difference looks. Right is better. "
-    "Raw pixels have numbers alone."
+    "Scores of one {unit}: one {unit} tells nothing from chance, however large a difference looks. Right is better. At "
+    "an edge, a number says that the score lies beyond. Raw pixels have numbers alone."
 )
 UNTESTED = (
     "Means over {units}, each with its own 95 % interval: nothing is compared. Right is better. At an edge, an arrow "
-    "says that an interval goes on."
+    "says that an interval goes on, a number that the mean lies beyond."
 )
 
 

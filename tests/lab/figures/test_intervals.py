@@ -210,6 +210,21 @@ def test_a_difference_far_beyond_the_others_is_a_mark_at_the_edge_with_its_numbe
     assert marks(axes)["arcface"][:2] == (place, (WORSE, BETTER)[edge]["marker"])
 
 
+@pytest.mark.parametrize(
+    ("seeds", "note"), [(1, "a number says that the score lies beyond"), (3, "a number that the mean lies beyond")]
+)
+def test_a_score_far_beyond_the_others_is_a_mark_at_the_edge_and_the_note_says_so(seeds, note):
+    """Where nothing is compared."""
+    means = {"center": 0.91, "triplet": 0.92, "ring": 0.93, "circle": 0.94, "arcface": 0.5}
+    figure = figure_of(*(row(loss, *[mean] * seeds) for loss, mean in means.items()))
+    (axes,) = figure.axes
+    low = axes.get_xlim()[0]
+    assert low > 0.8
+    assert at_edges(axes) == [(low, "50.00", False)]
+    assert marks(axes)["arcface"][0] == low
+    assert note in text_of(figure)
+
+
 def test_equal_differences_have_no_interval_and_are_not_distinguishable():
     axes = drawn(SOFTMAX, row("center", 0.95, 0.95, 0.95))
     assert marks(axes)["center"][1:3] == ("o", HOLLOW)
