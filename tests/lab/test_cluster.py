@@ -14,7 +14,8 @@ from lab.claims import CLAIM
 from lab.worker import ROOT, THREADS
 
 LOSSES, SEEDS = ("softmax", "center", "triplet"), 2
-FLAGS = ("--dataset=digits", "--epochs=3", "--embedding-dim=2", "--precision=float32", "--no-tensorboard", "--seeds=2")
+SMALL = "--dataset digits --epochs 3 --embedding-dim 2 --precision float32 --no-tensorboard"
+FLAGS = (*SMALL.split(), "--losses", *LOSSES, "--seeds", str(SEEDS))
 TITLES = ["raw pixels", *(f"{loss} seed {seed}" for loss in LOSSES for seed in range(SEEDS))]
 
 
@@ -22,7 +23,7 @@ def start(path, *flags):
     """A command over six runs; alone, it takes as many threads as one of three workers."""
     threads = dict.fromkeys(THREADS, str(max(1, CPU_COUNT // 3)))
     return subprocess.Popen(
-        [sys.executable, str(ROOT / "main.py"), *FLAGS, "--losses", *LOSSES, "--runs", str(path), *flags],
+        [sys.executable, str(ROOT / "main.py"), *FLAGS, "--runs", str(path), *flags],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
