@@ -23,7 +23,7 @@ from lab.figures.features import animation, comparison_features_figure, draw_fea
 from lab.figures.intervals import intervals_figure
 from lab.figures.maps import HOW_TO_READ, SAME_LAYOUT, color_note, comparison_tsne_figure, draw_tsne, tsne_figure
 from lab.figures.mistakes import mistakes_figure
-from lab.figures.neighbors import neighbors_pages
+from lab.figures.neighbors import NONE, neighbors_pages, strip_labels
 from lab.figures.roc import roc_figure
 from lab.figures.style import as_png, class_colors, classes_tested, colors_of, known_colors_of, some_colors
 
@@ -161,8 +161,8 @@ def _worst(shown, wrong):
 
 def _right(run):
     """How many of the neighbours shown are of the class of their image, and how many are shown."""
-    labels = run.arrays["strip_labels"]
-    return int((labels[:, 1:] == labels[:, :1]).sum()), labels[:, 1:].size
+    labels = strip_labels(run)
+    return int((labels[:, 1:] == labels[:, :1]).sum()), int((labels[:, 1:] != NONE).sum())
 
 
 def _numbered(name, figures):

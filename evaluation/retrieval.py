@@ -57,16 +57,18 @@ def contested(embeddings, labels, count, classes):
     Args:
         embeddings: `(n, d)`.
         labels: Integers `(n,)`.
-        count: Number of neighbours that are looked at.
+        count: Number of neighbours that are looked at, of a class with fewer others as many as it has.
         classes: Numbers of the classes, ascending; those without an item have none.
     """
     items = np.flatnonzero(np.isin(labels, classes))
-    blocks = np.array_split(items, 1 + len(items) // _block(labels))
-    hits = np.concatenate(
-        [(labels[neighbors(embeddings, rows, count)] == labels[rows][:, None]).sum(axis=1) for rows in blocks]
-    )
-    members = (np.flatnonzero(labels[items] == label) for label in np.unique(labels[items]))
-    return items[[of_class[abs(hits[of_class] - count / 2).argmin()] for of_class in members]]
+    looked_at = np.minimum(count, np.bincount(labels)[labels] - 1)
+    hits = np.zeros(len(labels), int)
+    for rows in np.array_split(items, 1 + len(items) // _block(labels)):
+        alike = labels[neighbors(embeddings, rows, count)] == labels[rows, None]
+        hits[rows] = (alike & (np.arange(alike.shape[1]) < looked_at[rows, None])).sum(axis=1)
+    far_from_half = abs(hits - looked_at / 2)
+    members = (items[labels[items] == label] for label in np.unique(labels[items]))
+    return np.array([of_class[far_from_half[of_class].argmin()] for of_class in members], int)
 
 
 def _block(labels):

@@ -62,9 +62,10 @@ def contents(pictures):
 
 
 def wrong_run(**run):
-    """A run that is wrong about two of twenty test images, one of which is kept, and about 3 of 80 neighbours."""
+    """A run that is wrong about two of twenty test images, one of which is kept, and about 3 of the nearest others."""
     labels, strips = np.arange(20) % 10, np.arange(10)[:, None] + np.zeros(9, int)
-    strips[0, 1:3] = strips[4, 8] = 5
+    strips[[0, 4, 7], 1] = 5  # A class has one other image.
+    strips[:, 2:] = 9  # Hence these are not shown.
     arrays = {
         "test_embeddings": np.eye(2)[labels % 2],
         "test_predictions": np.where(labels == 3, 4, labels),
@@ -177,7 +178,7 @@ def test_titles_of_a_run_say_which_it_is_and_its_finding():
         "tsne_train": "center on digits, seed 0, training images",
         "distances": "center on digits, seed 0: EER 20.00 %",
         "roc": "center on digits, seed 0: TAR at FAR 1e-3 30.00 %",
-        "neighbors": "center on digits, seed 0: 77 of 80 neighbours of the same class",
+        "neighbors": "center on digits, seed 0: 7 of 10 neighbours of the same class",
         "confusion": "center on digits, seed 0: 2 of 20 test images wrong",
         "mistakes": "center on digits, seed 0: the 1 worst of 2 mistakes",
         "features": "center on digits, seed 0, test images: nearest mean 40.00 %",
@@ -193,6 +194,7 @@ def open_run(**run):
         "test_predictions": labels,
         "class_means": np.eye(6),
         "directions": np.ones((6, 1, 2)),
+        "unknown_labels": np.arange(36) % 4,
         "strip_labels": np.arange(4)[:, None] + np.zeros(9, int),
         "strip_images": np.zeros((4, 9, 4, 4, 1), np.uint8),
     }

@@ -16,8 +16,10 @@ MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side.
 GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in widths of an image.
 NOTE = (
     "Left: of {}, a test image that raw pixels are in doubt about (about half of its nearest are of its "
-    "class). Then its nearest neighbours among the other test images, the nearest first. Framed: "
+    "class). Then its nearest neighbours among the other test images, no more than its class has, the nearest first. "
+    "Framed: "
 )
+NONE = -1  # In place of a class, where no image is shown.
 LARGEST, TWO_LINES = 0.9, 0.36  # Inches of an image, and of a class name with a number below it.
 SIMILAR_NOTE = (
     "Left: the image as the network gets it. Then the most similar ones, the most similar first, with their classes "
@@ -35,12 +37,23 @@ def neighbors_pages(title, runs):
         List of figures, as many as it takes for none to be too long for a page.
     """
     class_names = next(iter(runs.values())).judged_names
-    images, labels = (np.stack([run.arrays[f"strip_{part}"] for run in runs.values()]) for part in ("images", "labels"))
+    images = np.stack([run.arrays["strip_images"] for run in runs.values()])
+    labels = np.stack([strip_labels(run) for run in runs.values()])
     queries = labels.shape[1]
     note = NOTE.format("each class" if queries == len(class_names) else f"{queries} of {len(class_names):,} classes")
     if len(runs) == 1:
         return _pages_of_one(title, images[0], labels[0], class_names, note)
     return _pages_of_several(title, list(runs), images, labels, class_names, note)
+
+
+def strip_labels(run):
+    """The classes `(q, 1 + k)` of some images and of their neighbours that are shown, `NONE` in place of the others.
+
+    Of a class with fewer than `k` others as many are shown as it has: more could not all be right.
+    """
+    labels = run.arrays["strip_labels"]
+    others = np.bincount(run.arrays.get("unknown_labels", run.arrays["test_labels"]))[labels[:, :1]] - 1
+    return np.where(np.arange(labels.shape[1]) <= others, labels, NONE)
 
 
 def _pages_of_one(title, images, labels, class_names, note):
@@ -78,16 +91,17 @@ def _pages_of_several(title, names, images, labels, class_names, note):
 
 
 def _several(title, names, strips, columns, images, labels, class_names, note):
-    queries, k = labels.shape[1], labels.shape[2] - 1
+    queries = labels.shape[1]
     lines = -(-queries // columns)
     figure = page((WIDTH, lines * (strips.inches(len(names)) + BLOCK_TITLE) + HEAD), title)
     grid = panels(figure, lines, columns, queries)
     for number, axes in enumerate(grid[:queries]):
         found = labels[:, number]
+        possible = (found[0, 1:] != NONE).sum()
         strips.draw(axes, images[:, number], found, same_query=True)
         for y, right in zip(strips.middles(len(names)), (found[:, 1:] == found[:, :1]).sum(axis=1), strict=True):
-            style = {"color": MUTED} if right == k else {"color": MARK, "weight": "bold"}
-            axes.text(strips.width, y, f"{right}/{k}", ha="right", va="center", fontsize=7.5, **style)
+            style = {"color": MUTED} if right == possible else {"color": MARK, "weight": "bold"}
+            axes.text(strips.width, y, f"{right}/{possible}", ha="right", va="center", fontsize=7.5, **style)
         axes.set_yticks(strips.middles(len(names)), names if number % columns == 0 else [""] * len(names))
         axes.tick_params(length=0, labelsize=7, labelcolor=INK)
         axes.set_title(shown_name(class_names[found[0, 0]], WIDEST), fontsize=9, color=INK, loc="left", weight="bold")
@@ -187,7 +201,7 @@ class _Strips:
         for line, strip in enumerate(images):
             top = line * self.line
             for number, (column, image) in enumerate(zip(self.columns, strip, strict=True)):
-                if number or not (line and same_query):
+                if labels[line][number] != NONE and (number or not (line and same_query)):
                     canvas[top : top + self.height, column : column + self.side] = image
         axes.imshow(canvas.squeeze(), cmap="gray", vmin=0, vmax=255, extent=(0, self.width, len(canvas), 0))
         axes.add_collection(self._frames(self.wrong(labels)), autolim=False)
@@ -200,7 +214,7 @@ class _Strips:
             (column, line * self.line, label)
             for line, (query, *found) in enumerate(labels)
             for column, label in zip(self.columns[1:], found, strict=True)
-            if label != query
+            if label not in (query, NONE)
         ]
 
     def _frames(self, wrong):

@@ -117,6 +117,18 @@ def test_a_contested_item_of_each_class_has_about_half_of_its_nearest_of_its_cla
             assert chosen == min(distances)[1]
 
 
+def test_of_a_small_class_as_many_neighbors_are_looked_at_as_it_has_others():
+    embeddings, _ = data(60)
+    labels = np.repeat([0, 1, 2, 3], [1, 4, 6, 49])
+    for label, found in enumerate(contested(embeddings, labels, 8, range(4))):
+        others = min(8, (labels == label).sum() - 1)
+        hits = {
+            i: sum(labels[other] == label for other in ranked(embeddings, i)[:others])
+            for i in np.flatnonzero(labels == label)
+        }
+        assert found == min(hits, key=lambda i: (abs(hits[i] - others / 2), i))
+
+
 def test_of_few_items_all_others_are_neighbors():
     embeddings, _ = data(7)
     np.testing.assert_array_equal(neighbors(embeddings, np.array([2]), 8), [ranked(embeddings, 2)])

@@ -378,6 +378,8 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--cluster local --tune center", ["each to one device: give it no --tune, no --devices"]),
         ("--cluster host:8786 --devices 2", ["each to one device: give it no --tune, no --devices"]),
         ("--summarize --cluster local:3", ["give it no --cluster"]),
+        ("--recipe fast --quick", ["--recipe fast says how many epochs there are", "so does --quick. Leave out one"]),
+        ("--recipe fast --epochs 2", ["so does --epochs. Leave out one"]),
         ("--trials 3", ["--tune LOSS"]),
         ("--summarize --losses ring --overwrite", ["--summarize", "give it no --losses, --overwrite"]),
         ("--embed runs/mnist/center/seed-0", ["--embed takes the folder of a run, then images", "seed-0 alone"]),

@@ -6,6 +6,7 @@ from support.pictures import DIGITS, FASHION, compared, drawn_texts, named_run, 
 
 from lab.figures import neighbors
 from lab.figures.neighbors import HIGHEST, neighbors_pages, similar_pages
+from lab.figures.style import MUTED
 
 LABELS = np.arange(60) % 10
 QUERIES = np.arange(8)
@@ -27,7 +28,8 @@ def random_neighbors(seed=0):
 def strip_arrays(number=0, images=None):
     """The strips of the random neighbours with a number, as a run keeps them."""
     strips = np.concatenate([QUERIES[:, None], random_neighbors(number)], axis=1)
-    return {"strip_images": (plain_images() if images is None else images)[strips], "strip_labels": LABELS[strips]}
+    shown = (plain_images() if images is None else images)[strips]
+    return {"strip_images": shown, "strip_labels": LABELS[strips], "test_labels": np.arange(90) % 10}
 
 
 TITLE = "QUICK · exponential_triplet_class_center on fashion_mnist, seed 10: nearest neighbours"
@@ -132,6 +134,27 @@ def test_right_neighbors_are_counted_for_each_loss():
     for query, axes in enumerate(strips(["softmax", "center"]).axes[:8]):
         right = [sum(i % 10 == query for i in random_neighbors(loss)[query]) for loss in range(2)]
         assert [text.get_text() for text in axes.texts] == [f"{count}/8" for count in right]
+
+
+@pytest.mark.parametrize("part", ["test", "unknown"])
+def test_of_a_class_with_few_others_no_more_neighbors_are_shown_and_counted_than_it_has(part):
+    sizes = [4, 1, 9, 20, 2, 9, 9, 9, 9, 9]  # Of the classes in their order, of which eight are asked.
+    judged = {f"{part}_labels": np.repeat(np.arange(10), sizes)}
+    runs = {
+        name: named_run(class_names=FASHION, arrays=strip_arrays(number) | judged) for number, name in enumerate("ab")
+    }
+    (figure,) = neighbors_pages(TITLE, runs)
+    for query, axes in enumerate(figure.axes[:8]):
+        others = min(sizes[query] - 1, 8)
+        found = [random_neighbors(number)[query][:others].tolist() for number in range(2)]
+        assert shown_images(axes) == [[query, *found[0]], found[1]]
+        assert framed(axes) == sorted((line, i) for line in range(2) for i in found[line] if i % 10 != query)
+        right = [sum(i % 10 == query for i in of_loss) for of_loss in found]
+        assert [text.get_text() for text in axes.texts] == [f"{count}/{others}" for count in right]
+        assert [text.get_color() == MUTED for text in axes.texts] == [count == others for count in right]
+    (figure,) = neighbors_pages(TITLE, {"a": runs["a"]})
+    found = [random_neighbors()[query][: size - 1].tolist() for query, size in enumerate(sizes[:8])]
+    assert shown_images(figure.axes[0]) == [[query, *of_query] for query, of_query in enumerate(found)]
 
 
 def test_losses_are_named_once_a_line_of_blocks():
