@@ -172,7 +172,7 @@ def load_dataset(dataset, report=print, quick=False, size=None, track=untracked)
             path of a folder of class-named folders of images, of a `.csv` or `.npz`, or of a folder of IDX files.
         report: Function called with one line of text for each thing the user should know.
         quick: Whether a part of the training and validation images will do, for a first look.
-        size: `(height, width)` that the images of a path are scaled to; None for their own.
+        size: `(height, width)` that images are scaled to; None for their own, or 64 x 64 where those of a path differ.
         track: Function from an iterable, its length and what it is of, to the same iterable, that shows progress.
 
     Returns:

@@ -25,7 +25,15 @@ from lab.figures.maps import HOW_TO_READ, SAME_LAYOUT, color_note, comparison_ts
 from lab.figures.mistakes import mistakes_figure
 from lab.figures.neighbors import NONE, neighbors_pages, strip_labels
 from lab.figures.roc import roc_figure
-from lab.figures.style import as_png, class_colors, classes_tested, colors_of, known_colors_of, some_colors
+from lab.figures.style import (
+    FIGURE_SPACE,
+    as_png,
+    class_colors,
+    classes_tested,
+    colors_of,
+    known_colors_of,
+    some_colors,
+)
 
 __all__ = [
     "CAPTIONS",
@@ -250,4 +258,7 @@ def _frame(film, run, frame, half=None):
 
 
 def _moment(run, frame):
-    return f"{_heading(run)}: validation images after {frame.epochs:.3g} of {run.settings.epochs} epochs"
+    """The title of a frame, in all frames of a film of one width: the lines of another would move all below it."""
+    total, decimals = run.settings.epochs, 2 if run.settings.embedding_dim == 2 else 0
+    done = f"{frame.epochs:.{decimals}f}".rjust(len(f"{total:.{decimals}f}"), FIGURE_SPACE)
+    return f"{_heading(run)}: validation images after {done} of {total} epochs"

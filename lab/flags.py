@@ -116,10 +116,11 @@ def _add_what(add):
         metavar="NAME",
         help="closed: judge on the classes trained on (the default); open: train on some, judge on those never seen",
     )
-    add("--splits", type=_between(int, 1, 100), metavar="N", help=f"of --protocol open ({SPLITS})")
+    add("--splits", type=_between(int, 1, 100), metavar="N", help=f"of --protocol open ({SPLITS}; with --quick 1)")
     add("--unseen", type=_between(float, 0.01, 0.99), metavar="SHARE",
-        help="of the classes, that --protocol open never trains on (four of ten, else a third)")  # fmt: skip
-    add("--quick", action="store_true", help="a first look within a minute; results are stamped QUICK")
+        help="of the classes, that --protocol open never trains on (of mnist, fashion_mnist and digits four of ten; of "
+        "others a third)")  # fmt: skip
+    add("--quick", action="store_true", help="a first look in about a minute; results are stamped QUICK")
 
 
 def _add_how(add):
@@ -184,8 +185,8 @@ def _add_results(add):
 
 def _add_use(add):
     add("--embed", nargs="+", type=_folder, metavar=("RUN", "IMAGE"),
-        help="of which class is each image, or each in a folder, if of any? By the folder of a run, as "
-        "runs/mnist/center/seed-0")  # fmt: skip
+        help="says of which class each image is, if of any: the folder of a run, as runs/mnist/center/seed-0, then "
+        "images or folders of them")  # fmt: skip
     add("--gallery", type=_folder, metavar="DIR",
         help="a folder of a few images for each class: these classes in place of those of the training")  # fmt: skip
     add("--neighbors", type=_between(int, 1, MOST_NEIGHBORS), metavar="K",

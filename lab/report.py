@@ -65,8 +65,8 @@ def _how_measured(results):
             "its own: it describes a loss and compares none."
         )
     how = (
-        f"Scores on test images, {shown} Everything but the head and the lengths is measured on L2-normalised "
-        "embeddings, with class means and the 5-NN gallery from training images."
+        f"Scores on test images, {shown} Everything but the head, the lengths and what is told by logits is "
+        "measured on L2-normalised embeddings, with class means and the 5-NN gallery from training images."
     )
     return results.protocol.method.format(how=how)
 

@@ -327,11 +327,26 @@ def ends(pictures):
 
 
 @pytest.mark.usefixtures("as_figures", "quick_maps")
-@pytest.mark.parametrize("dim", [2, 3])
-@pytest.mark.parametrize(("epochs", "shown"), [(1.0, "1"), (1.25, "1.25"), (4.0, "4")])
+@pytest.mark.parametrize(
+    ("dim", "epochs", "shown"), [(2, 1.0, "1.00"), (2, 1.25, "1.25"), (2, 4.0, "4.00"), (3, 1.0, "1"), (3, 4.0, "4")]
+)
 def test_pictures_of_a_film_say_how_far_the_training_is(dim, epochs, shown):
     (figure,) = contents(training_pictures(*filmed([epochs], dim)))["training.gif"]
     assert title(figure) == f"center on digits, seed 0: validation images after {shown} of 4 epochs"
+
+
+@pytest.mark.usefixtures("as_figures", "quick_maps")
+@pytest.mark.parametrize(
+    ("loss", "dim", "epochs", "moments"),
+    [("softmax", 2, 3, [0.1, 1, 1.1]), ("center", 2, 15, [0.5, 9.5, 10]), ("triplet", 3, 1000, [9, 10, 100, 1000])],
+)
+def test_nothing_but_the_embeddings_moves_in_a_film(loss, dim, epochs, moments):
+    places = set()
+    film, run = filmed(moments, dim, epochs, loss=loss, dataset="mnist")
+    for figure in contents(training_pictures(film, run))["training.gif"]:
+        figure.draw_without_rendering()
+        places.add(tuple(np.round(figure.axes[0].get_position().bounds, 6)))
+    assert len(places) == 1
 
 
 @pytest.mark.usefixtures("as_figures", "quick_maps")
@@ -369,7 +384,7 @@ def test_the_ends_of_epochs_are_pictures_of_their_own(dim, file):
     pictures = training_pictures(film, run)
     assert [picture.file for picture in pictures] == ["training.gif", file, file, file]
     for epoch, (_, figure) in ends(pictures).items():
-        assert f"after {epoch} of 4 epochs" in title(figure)
+        assert f"after {epoch:.{2 if dim == 2 else 0}f} of 4 epochs" in title(figure)
     assert list(ends(pictures)) == [1, 2, 4]
 
 
@@ -427,7 +442,7 @@ def test_two_dimensional_embeddings_of_a_run_that_failed_are_shown_as_they_were_
     film, run = filmed([1, 1.5], failure="collapsed")
     pictures = training_pictures(film, run)
     figure = contents(pictures)["features.png"]
-    assert title(figure) == "center on digits, seed 0: validation images after 1.5 of 4 epochs"
+    assert title(figure) == "center on digits, seed 0: validation images after 1.50 of 4 epochs"
     points = film.frames[-1].embeddings
     assert sorted(map(tuple, figure.axes[0].collections[0].get_offsets())) == sorted(map(tuple, points))
     assert figure.axes[0].get_xlim()[1] == pytest.approx(1.1 * np.abs(points).max())  # A collapse may be small.

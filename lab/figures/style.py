@@ -16,7 +16,7 @@ from lab.colored import TOLD_APART
 from .fonts import use_fonts
 
 DPI = 160
-NO_BREAK = "\N{NO-BREAK SPACE}"
+NO_BREAK, FIGURE_SPACE = "\N{NO-BREAK SPACE}", "\N{FIGURE SPACE}"  # The latter is as wide as a digit.
 INK, MUTED = "#222222", "#666666"
 SAME, DIFFERENT = "#3f90da", "#e76300"  # Two of petroff10's colours, apart under every colour vision.
 MARK = "#d7191c"  # What a reader should see first.
@@ -123,9 +123,9 @@ def grid_shape(cells):
 def balanced(title, width):
     """A title on as few lines of at most so many letters as it takes, all about as long: no word is left alone.
 
-    A number stays with the word before it, as in "seed 0".
+    A number stays with the word before it, as in "seed 0", also if it is filled up with `FIGURE_SPACE`s.
     """
-    title = re.sub(r" (?=\d)", NO_BREAK, title)
+    title = re.sub(rf" (?=[\d{FIGURE_SPACE}])", NO_BREAK, title)
     lines = len(textwrap.wrap(title, width))
     longest = max(1, *map(len, title.split(" ")))
     narrower = range(min(longest, width), width)
