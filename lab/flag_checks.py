@@ -69,7 +69,7 @@ def _check_together(parser, flags):
     if flags.summarize:
         _check_alone(parser, flags, "--summarize rebuilds all that is in --runs", {"summarize", "runs", "tensorboard"})
     if flags.embed:
-        _check_alone(parser, flags, "--embed uses a run as it is", {"embed", *WITH_EMBED, "runs"})
+        _check_alone(parser, flags, "--embed uses a run as it is", {"embed", *WITH_EMBED, "runs", "tensorboard"})
         if len(flags.embed) < 2:
             raise InputError(f"--embed takes the folder of a run, then images. Received: {flags.embed[0]} alone")
     elif alone := [f"--{name}" for name in WITH_EMBED if getattr(flags, name)]:

@@ -100,7 +100,7 @@ def _add_what(add):
         help=f"all, or any of those that --list names ({' '.join(DEFAULT_LOSSES)})")  # fmt: skip
     add("--set", action="append", default=[], metavar="LOSS.ARG=VALUE",
         help="change a loss's argument or weight, as in center.center_weight=0.1; may be repeated")  # fmt: skip
-    add("--sweep", metavar="LOSS.ARG=VALUES",
+    add("--sweep", type=_text, metavar="LOSS.ARG=VALUES",
         help="one loss with one value after another, as in center.center_weight=0,0.001,0.01,0.1,1")  # fmt: skip
     add(
         "--seeds",
@@ -139,7 +139,12 @@ def _add_how(add):
     add("--model", metavar="NAME",
         help=f"{', '.join(MODELS)}, or one of keras.applications, as EfficientNetV2B0 (cnn, of --recipe best vgg; "
         "resnet for images of more than 28 pixels)")  # fmt: skip
-    add("--weights", metavar="NAME", help="that a model of keras.applications starts from: imagenet, or a file")
+    add(
+        "--weights",
+        type=_text,
+        metavar="NAME",
+        help="that a model of keras.applications starts from: imagenet, or a file",
+    )
     add("--freeze", action="store_true", help="leave these weights as they are: the embedding layer alone is trained")
     add("--embedding-init", default=Settings.embedding_init, type=_one_of("initialization", EMBEDDING_INITS),
         metavar="NAME",
@@ -196,7 +201,7 @@ def _add_use(add):
 
 
 def _add_other_jobs(add):
-    add("--tune", metavar="LOSS",
+    add("--tune", type=_text, metavar="LOSS",
         help="try values for the numbers a loss takes, judge them by validation images and print the best")  # fmt: skip
     add("--trials", type=_between(int, 2, 1000), metavar="N", help=f"trials of --tune, the defaults first ({TRIALS})")
     add("--list", action="store_true", help="list the losses with their arguments and defaults, and end")
@@ -205,11 +210,13 @@ def _add_other_jobs(add):
 
 
 def _dataset(text):
+    if not text:
+        raise argparse.ArgumentTypeError("must name a data set, or its path. Received nothing")
     is_path = text not in EPOCHS and (os.sep in text or "/" in text or "." in text or pathlib.Path(text).exists())
     if not is_path and text not in EPOCHS:
         message = unknown("dataset", text, EPOCHS)
         raise argparse.ArgumentTypeError(f"{message}, or the path of a folder, a .csv or a .npz")
-    return text if text in EPOCHS else pathlib.Path(text).expanduser()
+    return text if text in EPOCHS else _path(text)
 
 
 def _size(text):
@@ -273,7 +280,21 @@ def _weights(embedding_dim):
 def _folder(text):
     if not text:
         raise argparse.ArgumentTypeError("must name a folder. Received nothing")
-    return pathlib.Path(text)
+    return _path(text)
+
+
+def _path(text):
+    """A path; after = no shell puts a folder in the place of ~."""
+    try:
+        return pathlib.Path(text).expanduser()
+    except RuntimeError:  # There is no such user.
+        return pathlib.Path(text)
+
+
+def _text(text):
+    if not text:
+        raise argparse.ArgumentTypeError("must not be empty")
+    return text
 
 
 def _backend():

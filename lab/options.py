@@ -149,7 +149,8 @@ def _options(flags, command):
     path = _path(flags)
     unused = sorted(overrides.keys() - set(losses))
     if unused:
-        raise InputError(f"--set changes {', '.join(unused)}, but --losses has only {', '.join(losses)}")
+        given = "--sweep" if flags.sweep else "--losses"
+        raise InputError(f"--set changes {', '.join(unused)}, but {given} has only {', '.join(losses)}")
     if not (flags.summarize or flags.embed):
         share_among(flags.devices)
         if company().number == 0:

@@ -235,7 +235,7 @@ def gather_all(runs):
             for reason, paths in results.left_out.items()
             for path in paths
         ]
-        is_one = any(runs.glob("[!.]*/[!.]*/config.json"))
+        is_one = any(config.parent.name != PIXELS for config in runs.glob("[!.]*/[!.]*/config.json"))
         hint = f"It is one data set's: give --runs {runs.parent}" if is_one else "Train one first, or give --runs"
         raise InputError("\n".join([f"--summarize: no finished run of this version in {runs}. {hint}", *left_out]))
     return found

@@ -30,6 +30,7 @@ class _Console(Console):
         super().__init__(
             highlight=False,
             soft_wrap=True,
+            emoji=False,  # A path may have :dog: in it.
             force_terminal=False if os.environ.get("TERM") == "dumb" else None,
             **options,
         )

@@ -44,7 +44,7 @@ def candidates(loss):
         scaled = tuple(type(default)(factor * default) for factor in FACTORS)
         values[name] = WHOLE_NUMBERS if isinstance(default, int) and default in WHOLE_NUMBERS else scaled
     if not values:
-        raise InputError(f"--tune {loss}: it takes no number that could be tuned")
+        raise InputError(f"--tune {loss}: it takes no number that could be tuned. Train it by --losses {loss}")
     return values
 
 

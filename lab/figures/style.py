@@ -130,7 +130,7 @@ def balanced(title, width):
     longest = max(1, *map(len, title.split(" ")))
     narrower = range(min(longest, width), width)
     filled = textwrap.fill(title, next((w for w in narrower if len(textwrap.wrap(title, w)) == lines), width))
-    return filled.replace(NO_BREAK, " ")
+    return filled.replace(NO_BREAK, " ").replace("$", r"\$")  # What is between two of them would be a formula.
 
 
 def wrapped(name, width):

@@ -39,9 +39,10 @@ def unseen_classes(name, num_classes, share=None, count=SPLITS):
         committed = []
     unseen = len(committed[0]) if committed else round((share or SHARE) * num_classes)
     if not 2 <= unseen <= num_classes - 2:
+        way = "Choose another share of them with --unseen" if num_classes > 3 else "It needs four classes"
         raise InputError(
             f"--protocol open holds out {unseen} of the {num_classes} classes of {name}: it takes two at least, and "
-            "two others to train on. Choose another share of them with --unseen"
+            f"two others to train on. {way}"
         )
     dealt = num_classes // unseen  # Splits without a class in common.
     rounds = [np.random.default_rng([SEED, number]).permutation(num_classes) for number in range(-(-count // dealt))]
@@ -130,7 +131,6 @@ OPEN = Protocol(
     plan="open: {unseen} classes held out, in {splits}; the images are the first's",
     in_title=", classes unseen",
     in_path="-open",
-    tunable=False,
     known="test images of known classes",
     judged=", classes never seen",
     map_note="* classes never seen in training; MAP@R and 5-shot are of them, AUROC is of the others against them.",

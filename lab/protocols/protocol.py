@@ -45,7 +45,6 @@ class Protocol:
         method: How it measures, for the summary; `{how}` stands for what every protocol does alike.
         plan: What is said of it beforehand, with `{unseen}` classes kept back and `{splits}`; or nothing.
         in_title, in_path: What a title and the name of a folder say of it.
-        tunable: Whether `--tune` may judge by its validation images, which are of the classes trained on.
         known: What the test images of the classes trained on are called.
         judged: What a title says of the images that are told apart.
         map_note: What a map says of classes never seen.
@@ -66,7 +65,6 @@ class Protocol:
     plan: str = ""
     in_title: str = ""
     in_path: str = ""
-    tunable: bool = True
     known: str = "test images"
     judged: str = ""
     map_note: str = ""

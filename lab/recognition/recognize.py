@@ -3,6 +3,7 @@
 import numpy as np
 
 from evaluation.vectors import l2_normalize
+from lab.errors import InputError
 from lab.files import make_folder, parts_of, save_arrays, save_bytes, save_table
 from lab.sources.tree import image_files
 
@@ -28,6 +29,7 @@ def recognize(options, load, log):
     trained = load_trained(path)
     files = list(dict.fromkeys(file for each in given for file in image_files(each, log.say)))
     make_folder(options.to, "--to")
+    _require_own(options.to)
     gallery = read_gallery(trained, options.gallery, log) if options.gallery else None
     references = gallery or (read_training(trained, load, log) if options.neighbors else None)
     found = embed_files(trained, files, log)
@@ -41,6 +43,14 @@ def recognize(options, load, log):
             save_bytes(options.to / name, png)
         which = f"the first {MOST_QUERIES} images" if len(rows) > MOST_QUERIES else "each"
         log.say(f"The {references.what} most similar to {which} are in {options.to}/neighbors*.png")
+
+
+def _require_own(folder):
+    """Refuses a folder whose files would be replaced, or taken away, though no `--embed` has written them."""
+    names = "config.json", *(() if (folder / "embedded.csv").exists() else ("embeddings.npz", "neighbors.png"))
+    if others := [name for name in names for _ in parts_of(folder / name)]:
+        what = "is the folder of a run" if "config.json" in others else f"has {others[0]} of something else"
+        raise InputError(f"--to: {folder} {what}, of which files would go. Choose another folder")
 
 
 def _keep(options, rows, found):

@@ -1,15 +1,16 @@
 """Images of known classes that new ones are compared with: those of the training, or a gallery of one's own."""
 
 import dataclasses
+import pathlib
 from collections.abc import Callable
 
 import numpy as np
 
 from evaluation.vectors import class_means, l2_normalize
 from lab.errors import InputError
+from lab.sources.folder import list_folder
 from lab.sources.found import in_order, shown
 from lab.sources.images import read_images
-from lab.sources.tree import image_files
 
 from .files import embed_files
 
@@ -41,21 +42,19 @@ class References:
 
 
 def read_gallery(trained, folder, log):
-    """The `References` in a folder with a folder of images for each class.
+    """The `References` in a folder with a folder of images for each class: of all parts, if it has some.
 
     Raises:
         InputError: If there is no such folder, or no image in the folder of a class.
     """
     if not folder.is_dir():
         raise InputError(f"--gallery: there is no folder {folder}")
-    files = image_files(folder, log.say)
-    inside = [file for file in files if file.parent != folder]
-    if not inside:
-        raise InputError(f"--gallery: {folder} needs a folder of images for each class, as {folder}/NAME/image.png")
-    if len(inside) < len(files):
-        log.say(f"Left out, {len(files) - len(inside):,} images of {folder} that are in the folder of no class")
-    found = embed_files(trained, inside, log)
-    classes = [shown(path.parent.relative_to(folder).as_posix()) for path in found.paths]
+    try:
+        of_file = {pathlib.Path(row.path): shown(row.label) for row in list_folder(folder, log.say)}
+    except InputError as error:
+        raise InputError(f"--gallery: {error}") from error
+    found = embed_files(trained, list(of_file), log)
+    classes = [of_file[path] for path in found.paths]
     names = in_order(set(classes))
     numbers = {name: number for number, name in enumerate(names)}
 
@@ -78,9 +77,8 @@ def read_training(trained, load, log):
         InputError: If the data set cannot be read, or is another one now.
     """
     settings = trained.run.settings
-    size = settings.image_size and tuple(map(int, settings.image_size.split("x")))
     try:
-        data = load(trained.source, log.say, settings.quick, size, log.track)
+        data = load(trained.source, log.say, settings.quick, trained.image_shape[:2], log.track)
     except InputError as error:
         raise InputError(f"--neighbors: {error}. Bring back the images of the training, {INSTEAD}") from error
     if data.content != settings.content:

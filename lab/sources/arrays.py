@@ -8,11 +8,11 @@ from lab.errors import InputError
 from lab.reading import open_archive, read_array
 
 from . import cache
-from .found import Found, content_of, number, require_classes
+from .found import Found, blocks, content_of, number, require_classes
 from .listing import in_short
 from .scaling import own_size, scaled
 
-KEYS = {"train": ("x_train", "y_train"), "validation": ("x_val", "y_val"), "test": ("x_test", "y_test")}
+PARTS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}  # As keys name them.
 CHANNELS = 1, 3, 4  # What can be drawn.
 
 
@@ -20,7 +20,8 @@ def read_npz(file):
     """Reads a `.npz` file, without unpickling anything.
 
     Args:
-        file: Path of a file with the arrays `x_train` and `y_train`, and perhaps `x_val`, `y_val`, `x_test`, `y_test`.
+        file: Path of a file with the arrays `x_train` and `y_train`, and perhaps `x_val`, `y_val` (or another name of
+            `PARTS`), `x_test`, `y_test`.
 
     Returns:
         Dict from each part to images and labels as they are in the file.
@@ -30,8 +31,9 @@ def read_npz(file):
     """
     try:
         with open_archive(file) as archive:
-            there = {name.removesuffix(".npy") for name in archive.namelist()}
-            parts = {part: keys for part, keys in KEYS.items() if part == "train" or there & {*keys}}
+            there = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+            named = ((part, (f"x_{name}", f"y_{name}")) for part, names in PARTS.items() for name in names)
+            parts = {part: keys for part, keys in named if part == "train" or there & {*keys}}
             if missing := [key for keys in parts.values() for key in keys if key not in there]:
                 raise InputError(
                     f"{file} has no {', '.join(missing)}. Expected: the arrays x_train and y_train, maybe x_test and "
@@ -68,6 +70,8 @@ def found_in(parts, name, size, facts, report, track):
     if len({of_part.shape[1:] for of_part in images.values()}) > 1:
         shapes = ", ".join(f"{part} {of_part.shape[1:]}" for part, of_part in images.items())
         raise InputError(f"{name}: the parts differ in the shape of an image: {shapes}")
+    if all(map(_is_dark, images.values())):
+        raise InputError(f"{name}: no pixel is above 1, all are black in [0, 255]. Multiply images in [0, 1] by 255")
     labels = {part: _as_labels(f"{name} {part}", labels, len(images[part])) for part, (_, labels) in parts.items()}
     class_names, numbers = number(labels)
     require_classes(name, class_names, numbers["train"])
@@ -98,6 +102,11 @@ def as_images(part, images):
     return images if images.dtype == np.uint8 else np.asarray(images).astype(np.uint8)  # In memory: of no file now.
 
 
+def _is_dark(images):
+    """Whether no pixel is above 1; nearly always the first block says no."""
+    return all(block.max() <= 1 for _, block in blocks(images))
+
+
 def _are_pixels(images):
     # A comparison with NaN is false.
     return images.dtype.kind in "iuf" and bool(((images >= 0) & (images <= 255) & (images == np.round(images))).all())
@@ -115,5 +124,5 @@ def _as_labels(part, labels, count):
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind not in "iuU":
-        raise InputError(f"{part}: labels must be whole numbers or text. Received: {labels.dtype}")
+        raise InputError(f"{part}: labels must be whole numbers, as by .astype(int), or text. Received: {labels.dtype}")
     return labels

@@ -16,6 +16,7 @@ from lab.files import is_leftover, keep_last_used, partial, read_json, save_json
 
 from .found import Found
 
+SECOND = 10**9  # Nanoseconds.
 VERSION = 2  # Of how images are read and kept: what another version kept is not used.
 
 
@@ -34,12 +35,17 @@ def key_of(facts):
 
 
 def facts_of(file):
-    """Size and time of change of a file, by which it is known again; nothing if it cannot be read."""
+    """Size and time of change of a file, by which it is known again; nothing if it cannot be read.
+
+    Times of whole seconds, as archives have them, are those of many files, of another data set too: then the path is
+    among them.
+    """
     try:
         status = os.stat(file)  # noqa: PTH116 (a `Path` takes ten times as long)
     except (OSError, ValueError):  # The latter of a path with a NUL.
         return ()
-    return status.st_size, status.st_mtime_ns
+    place = () if status.st_mtime_ns % SECOND else (os.path.abspath(file),)  # noqa: PTH100 (as above)
+    return status.st_size, status.st_mtime_ns, *place
 
 
 def kept(key, make):

@@ -8,15 +8,18 @@ from .images import EXTENSIONS
 from .listing import Row, in_short
 from .tree import look_into, report_others
 
-PART_NAMES = {"train": "train", "validation": "validation", "val": "validation", "valid": "validation", "test": "test"}
+PART_NAMES = {
+    **{"train": "train", "training": "train", "test": "test", "testing": "test"},
+    **{"validation": "validation", "val": "validation", "valid": "validation"},
+}
 
 
 def list_folder(folder, report):
     """Lists the images of a folder.
 
     Args:
-        folder: Path of a folder whose folders are the classes, or `train`, `test` and perhaps `validation` (`val`,
-            `valid`), in which they are. A class is named by its path: `cars/audi`.
+        folder: Path of a folder whose folders are the classes, or `train`, `test` and perhaps `validation` (or another
+            of `PART_NAMES`), in which they are. A class is named by its path: `cars/audi`.
         report: Function called with one line of text for each thing the user should know.
 
     Returns:
@@ -64,7 +67,7 @@ def _counted(name):
 def _inner(paths):
     """Paths without a folder around everything, such as one that was packed and unpacked into another one."""
     tops = {path[0] for path in paths}
-    if len(tops) > 1 or tops & PART_NAMES.keys() or min(map(len, paths)) < 3:
+    if len(tops) > 1 or {top.lower() for top in tops} & PART_NAMES.keys() or min(map(len, paths)) < 3:
         return paths
     return _inner([path[1:] for path in paths])
 
@@ -73,7 +76,7 @@ def _has_parts(folder, paths):
     """Whether the folders are parts, in which the classes are; beside a class, `train` is one if nothing else is."""
     tops = {path[0] for path in paths if len(path) > 1}
     if tops and all(top.lower() in PART_NAMES for top in tops):
-        if "train" not in {top.lower() for top in tops}:
+        if "train" not in {PART_NAMES[top.lower()] for top in tops}:
             there = ", ".join(sorted(tops))
             raise InputError(f"{folder} has {there} but no train. Expected: train and test, perhaps validation")
         return True

@@ -23,7 +23,11 @@ EXPECTED = "Expected: train-images-idx3-ubyte and train-labels-idx1-ubyte, maybe
 def find_sets(folder):
     """The sets in a folder: dict from what the names of their files begin with to a dict from part and kind to path."""
     sets = collections.defaultdict(dict)
-    for path in sorted(folder.iterdir(), reverse=True):  # So that of two a plain file is taken, not the compressed one.
+    try:
+        paths = sorted(folder.iterdir(), reverse=True)
+    except OSError as error:
+        raise InputError(f"cannot read the folder {folder} ({error.strerror})") from None
+    for path in paths:  # So that of two a plain file is taken, not the compressed one.
         if (match := FILE.fullmatch(path.name)) and not path.name.startswith(".") and path.is_file():
             part = match["part"].lower()
             sets[match["prefix"].rstrip("-_")][PART_NAMES.get(part, part), match["what"].lower()] = path
@@ -58,7 +62,7 @@ def read_idx(folder, prefix=None):
     parts = {}
     for part in (part for part in PARTS if (part, "images") in files):
         images, labels = (open_idx(files[part, what]) for what in ("images", "labels"))
-        if prefix.lower().startswith("emnist"):
+        if prefix.lower().startswith("emnist") and images.ndim > 2:
             images = images.swapaxes(1, 2)  # They lie on their side.
         parts[part] = images, _named(labels, names)
     return parts, [*files.values(), mapping]

@@ -139,6 +139,8 @@ def _eight_bits(image):
     deep = np.asarray(image)
     if deep.min() < 0 or deep.max() >= 1 << 16:
         raise ValueError("pixels of more than 16 bits")
+    if 0 < deep.max() < 256:
+        raise ValueError("16-bit pixels all below 256, which would be black: multiply them, or save them with 8 bits")
     return Image.fromarray((deep >> 8).astype(np.uint8))
 
 

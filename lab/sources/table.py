@@ -1,6 +1,7 @@
 """A CSV file of images, labels, and perhaps parts and cameras."""
 
 import csv
+import pathlib
 
 from lab.errors import InputError
 
@@ -53,10 +54,13 @@ def _lines(file):
         raise InputError(f"{file} is not in UTF-8. Save it as CSV UTF-8") from None
     except csv.Error as error:
         raise InputError(f"{file} is no CSV file ({error}). {EXPECTED}") from None
-    if missing := [name for name in COLUMNS if name not in reader.fieldnames]:
+    names = list(filter(None, reader.fieldnames))
+    if missing := [name for name in COLUMNS if name not in names]:
         raise InputError(
-            f"{file} has no column {' and '.join(missing)}. {EXPECTED}. Received: {in_short(reader.fieldnames)}"
+            f"{file} has no column {' and '.join(missing)}. {EXPECTED}. Received: {in_short(names) or 'none'}"
         )
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise InputError(f"{file} has several columns {in_short(twice)}. Leave one of them")
     return lines
 
 
@@ -73,6 +77,10 @@ def _rows(file, lines):
     cameras = _cameras(file, [line for _, line in lines])
     is_retrieval = any(_split(line) in ("query", "gallery") for _, line in lines)
     for number, line in lines:
+        if any(map(str.strip, line.get(None, ()))):
+            raise InputError(
+                f"{file}, line {number}: has more values than there are columns. Quote what has a separator"
+            )
         if lacking := [name for name in COLUMNS if not (line[name] or "").strip()]:
             raise InputError(f"{file}, line {number}: has no {' and no '.join(lacking)}")
         split = _split(line)
@@ -81,8 +89,8 @@ def _rows(file, lines):
             raise InputError(f"{file}, line {number}: unknown split {split or '(empty)'}. Valid: {', '.join(valid)}")
         query = split == "query" if is_retrieval and SPLITS[split] == "test" else None
         camera = cameras.get(_camera(line)) if SPLITS[split] == "test" else None
-        path = line["path"].strip()
-        yield Row(str(file.parent / path), path, SPLITS[split], line["label"].strip(), query, camera)
+        path = pathlib.Path(line["path"].strip())  # Without what says nothing, as in ./1.png
+        yield Row(str(file.parent / path), str(path), SPLITS[split], line["label"].strip(), query, camera)
 
 
 def _split(line):

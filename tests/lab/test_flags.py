@@ -3,6 +3,7 @@
 import dataclasses
 import importlib.metadata
 import os
+import pathlib
 import platform
 import re
 import subprocess
@@ -111,12 +112,26 @@ def test_a_package_that_is_not_there_has_no_version(capsys, monkeypatch):
             "argument --dataset: unknown dataset fashion-mnist. Did you mean fashion_mnist? "
             "Valid: mnist, fashion_mnist, digits, cifar10, cifar100, or the path of a folder, a .csv or a .npz",
         ),
+        ("--dataset=", "argument --dataset: must name a data set, or its path. Received nothing"),
+        ("--tune=", "argument --tune: must not be empty"),
+        ("--sweep=", "argument --sweep: must not be empty"),
+        ("--weights=", "argument --weights: must not be empty"),
         ("--sampler zzz", "argument --sampler: unknown sampler zzz. Valid: balanced, shuffle"),
     ],
 )
 def test_what_is_no_flag_or_name_is_refused_with_the_one_that_was_meant(arguments, message, capsys):
     status, output = ended(arguments.split(), capsys)
     assert (status, output.err) == (2, f"main.py: {message}\nSee python main.py --help\n")
+
+
+def test_a_path_may_begin_with_the_home_of_a_user():
+    names = ("dataset", "runs", "to", "gallery")
+    given = [f"--{name}=~/{name}" for name in ("runs", "to", "gallery")]
+    found = make_parser().parse_args(["--embed", "run", "image.png", *given])
+    found.dataset = make_parser().parse_args(["--dataset=~/dataset"]).dataset
+    assert [getattr(found, name) for name in names] == [pathlib.Path.home() / name for name in names]
+    nobody = "~nobody-of-that-name/x"
+    assert make_parser().parse_args(["--dataset", nobody]).dataset == pathlib.Path(nobody)
 
 
 @pytest.mark.parametrize(

@@ -123,6 +123,7 @@ def test_without_tensorboard_the_remedy_is_said_at_once_and_it_can_be_done_witho
     assert "pip install tensorboard" in message
     assert "--no-tensorboard" in message
     assert parse_options(["--no-tensorboard"]).tensorboard is False
+    assert parse_options(["--embed", "run", "image.png", "--no-tensorboard"]).tensorboard is False
 
 
 def test_without_dask_a_cluster_is_refused_with_what_to_install(monkeypatch, capsys):
@@ -385,6 +386,7 @@ def test_list_prints_the_losses_and_trains_nothing(capsys):
         ("--embed runs/mnist/center/seed-0", ["--embed takes the folder of a run, then images", "seed-0 alone"]),
         ("--embed a b --losses ring --quick", ["--embed uses a run as it is: give it no --losses, --quick"]),
         ("--embed a b --summarize", ["give it no --embed"]),
+        ("--sweep center.center_weight=1,2 --set triplet.margin=1", ["changes triplet, but --sweep has only center"]),
         ("--augment shift none", ["--augment shift none: none goes with no other name. Leave out it or them"]),
         ("--gallery faces --npz", ["--gallery, --npz: only together with --embed RUN IMAGE"]),
         ("--embed a b --neighbors 13", ["--neighbors", "from 1 to 12"]),

@@ -398,6 +398,9 @@ def test_a_folder_without_a_finished_run_is_bad_input_that_says_what_was_left_ou
         f"--summarize: no finished run of this version in {tmp_path}. Train one first, or give --runs",
         f"Left out, unfinished, or damaged since: {unfinished}",
     ]
+    write_run(tmp_path / "digits", PIXELS)  # It lies as deep as a run in the folder of one data set.
+    with pytest.raises(InputError, match="Train one first, or give --runs\nLeft out"):
+        gather_all(tmp_path)
     with pytest.raises(InputError, match=f"no finished run .* one data set's: give --runs {tmp_path}$"):
         gather_all(tmp_path / "digits")
 

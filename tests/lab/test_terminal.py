@@ -183,6 +183,11 @@ def test_the_line_shows_something_at_once_then_what_is_measured_and_the_time_lef
     assert console.file.getvalue() == "raw pixels: done\n"
 
 
+def test_a_path_is_shown_as_it_is(capsys):
+    Terminal().say("images:dog:[b]1.png")
+    assert capsys.readouterr().out == "images:dog:[b]1.png\n"
+
+
 def test_long_times_have_hours():
     console = Console(width=80, force_terminal=True, file=io.StringIO())
     estimate = types.SimpleNamespace(left=3725.4, elapsed=1.0)

@@ -145,6 +145,7 @@ def test_a_grid_is_about_square_with_few_empty_cells(cells, shape):
         ("of extraordinarily_long words two", 24, "of extraordinarily_long\nwords two"),
         ("a_word_wider_than_a_line", 10, "a_word_wid\ner_than_a_\nline"),
         ("", 20, ""),
+        ("center on us$ and a$, seed 0", 40, r"center on us\$ and a\$, seed 0"),  # No formula.
     ],
 )
 def test_the_lines_of_a_title_are_about_as_long(title, width, expected):

@@ -120,7 +120,7 @@ def test_the_most_similar_training_images_are_drawn_of_a_run_that_held_out_class
 
     write_images(tmp_path / "images", data.test.images[:3])
     recognize(options(folder, [tmp_path / "images"], tmp_path / "to", neighbors=2), load, log)
-    assert asked == [("digits", False, None)]
+    assert asked == [("digits", False, data.image_shape[:2])]  # As `--image-size` may have had it.
     assert (tmp_path / "to" / "neighbors.png").read_bytes().startswith(b"\x89PNG")
     assert "The training images most similar to each are in" in log.text
 
@@ -135,10 +135,23 @@ def test_more_images_than_are_drawn_are_said_to_be(closed, tmp_path, log):
 def test_what_is_there_of_other_images_goes(closed, tmp_path, log):
     folder, data = closed
     (image,) = write_images(tmp_path / "images", data.test.images[:1])
-    for name in ("embeddings.npz", "neighbors_1.png", "neighbors_2.png", "mine.png"):
+    for name in ("embedded.csv", "embeddings.npz", "neighbors_1.png", "neighbors_2.png", "mine.png"):
         (tmp_path / name).write_bytes(b"")
     recognize(options(folder, [image], tmp_path), no_data, log)
     assert {path.name for path in tmp_path.iterdir()} == {"images", "embedded.csv", "mine.png"}
+
+
+@pytest.mark.parametrize("name", ["embeddings.npz", "neighbors_2.png", "config.json"])
+def test_a_folder_with_files_of_something_else_is_left_as_it_is(closed, tmp_path, log, name):
+    folder, data = closed
+    (image,) = write_images(tmp_path / "images", data.test.images[:1])
+    (tmp_path / name).write_bytes(b"mine")
+    with pytest.raises(InputError, match=rf"^--to: {tmp_path} .* Choose another folder$"):
+        recognize(options(folder, [image], tmp_path), no_data, log)
+    with pytest.raises(InputError, match=rf"^--to: {folder} is the folder of a run, .* Choose another folder$"):
+        recognize(options(folder, [image], folder), no_data, log)
+    assert {path.name for path in tmp_path.iterdir()} == {"images", name}
+    assert (tmp_path / name).read_bytes() == b"mine"
 
 
 def test_an_image_that_is_named_twice_is_there_once(closed, tmp_path, log):

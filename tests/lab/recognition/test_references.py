@@ -40,14 +40,23 @@ def test_folders_in_folders_are_classes_and_images_beside_them_are_left_out(clos
     write_images(tmp_path / "birds" / "robin", data.test.images[2:3])
     write_images(tmp_path, data.test.images[:3])
     assert read_gallery(run, tmp_path, log).class_names == ("birds/great tit", "birds/robin")
-    assert log.lines == [f"Left out, 3 images of {tmp_path} that are in the folder of no class"]
+    assert log.lines == ["left out, as they lie in no class folder: 0000.png, 0001.png, 0002.png"]
+
+
+def test_a_gallery_of_several_parts_has_the_classes_of_all(closed, run, tmp_path, log):
+    _, data = closed
+    for part, name, chosen in (("train", "2", [0, 1]), ("test", "2", [2]), ("test", "9", [3])):
+        write_images(tmp_path / part / name, data.test.images[chosen])
+    gallery = read_gallery(run, tmp_path, log)
+    assert gallery.class_names == ("2", "9")
+    assert sorted(gallery.labels) == [0, 0, 0, 1]
 
 
 def test_a_gallery_without_classes_is_refused(closed, run, tmp_path, log):
     with pytest.raises(InputError, match="there is no folder"):
         read_gallery(run, tmp_path / "absent", log)
     write_images(tmp_path, closed[1].test.images[:3])
-    with pytest.raises(InputError, match="needs a folder of images for each class"):
+    with pytest.raises(InputError, match=r"^--gallery: the images of .* lie in no class folder"):
         read_gallery(run, tmp_path, log)
 
 

@@ -84,10 +84,36 @@ FAULTS = {
     "whole numbers in .* from -1": {"x_train": IMAGES.astype(int) - 1, "y_train": LABELS},
     "one label for each of 6 images": {"x_train": IMAGES, "y_train": LABELS[:5]},
     "argmax": {"x_train": IMAGES, "y_train": np.eye(6)},
-    "labels must be whole numbers or text. Received: float64": {"x_train": IMAGES, "y_train": LABELS / 2},
+    "no pixel is above 1": {"x_train": IMAGES % 2, "y_train": LABELS},
+    "no pixel is above 1, .*by 255": {
+        "x_train": IMAGES % 2 * 1.0,
+        "y_train": LABELS,
+        "x_test": IMAGES % 2,
+        "y_test": LABELS,
+    },
+    r"labels must be whole numbers, as by \.astype\(int\), or text. Received: float64": {
+        "x_train": IMAGES,
+        "y_train": LABELS / 2,
+    },
     "two classes or more. Received: 4": {"x_train": IMAGES, "y_train": np.full(6, 4)},
     "differ in the shape": {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:, :1], "y_test": LABELS},
 }
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation"])
+def test_the_validation_part_has_any_of_its_names(file, name):
+    np.savez(file, x_train=IMAGES, y_train=LABELS, **{f"x_{name}": IMAGES[:2], f"y_{name}": LABELS[:2]})
+    images, labels = read(file).parts["validation"]
+    np.testing.assert_array_equal(images, IMAGES[:2, ..., None])
+    assert labels.tolist() == [0, 2]
+
+
+def test_a_member_that_is_no_array_is_none(file):
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in ("x_train", "y_train"):
+            archive.writestr(name, b"")
+    with pytest.raises(InputError, match=r"has no x_train, y_train.*Received: none$"):
+        read(file)
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
+from support.idx_bytes import as_idx
 
 from lab.errors import InputError
 from lab.files import partial
@@ -97,6 +98,32 @@ def test_a_copy_has_the_same_content_under_its_own_name(folder, tmp_path, decode
     assert copy.name == "copy"
     assert same(copy, first)
     assert (len(decoded) > 2) is decoded_again
+
+
+@pytest.mark.parametrize("size", [None, (8, 8)])
+@pytest.mark.parametrize("form", ["folder", "arrays", "IDX"])
+def test_files_of_the_same_names_sizes_and_whole_seconds_are_told_apart_by_their_place(tmp_path, form, size):
+    """As those of two archives."""
+
+    def unpacked(place, level):
+        images, labels = np.full((2, 6, 4), level, np.uint8), np.arange(2, dtype=np.uint8)
+        place.mkdir(parents=True)
+        if form == "arrays":
+            np.savez(place / "data.npz", x_train=images, y_train=labels)
+        elif form == "IDX":
+            for what, array in (("images-idx3", images), ("labels-idx1", labels)):
+                (place / f"train-{what}-ubyte").write_bytes(as_idx(array))
+        else:
+            for label in "ab":
+                (place / label).mkdir()
+                Image.fromarray(images[0]).save(place / label / "1.bmp")
+        for file in place.rglob("*.*" if form == "folder" else "*"):
+            os.utime(file, (10**9, 10**9))
+        return read(place / "data.npz" if form == "arrays" else place, size)
+
+    found = [unpacked(tmp_path / str(level), level) for level in (70, 71)]
+    assert [found_one.parts["train"][0].max() for found_one in found] == [70, 71]
+    assert found[0].content != found[1].content
 
 
 def kept_file(cache, name):

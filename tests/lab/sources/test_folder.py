@@ -39,6 +39,12 @@ def test_parts_are_told_apart(make_images, validation):
     assert counts(found) == {part: {"a": 2, "b": 2} for part in ("train", "validation", "test")}
 
 
+@pytest.mark.parametrize("names", [("Training", "Testing"), ("train", "testing")])
+def test_parts_have_longer_names_too(make_images, names):
+    found = read(make_images(*(f"{part}/{label}/1.png" for part, label in itertools.product(names, "ab"))))
+    assert counts(found) == {"train": {"a": 1, "b": 1}, "test": {"a": 1, "b": 1}}
+
+
 def test_images_are_in_the_order_of_the_numbers_in_their_names(make_images):
     _, labels = read(make_images("a/im 10.png", "b/im 9.png", "a/im 9.png", "c/im 1.png")).parts["train"]
     assert labels.tolist() == [2, 0, 1, 0]
@@ -148,6 +154,7 @@ REFUSED = {
     "of images alone": (("1.png", "2.png"), "lie in no class folder: 1.png, 2.png. Expected"),
     "of one class": (("a/1.png", "a/2.png"), "two classes or more. Received: a"),
     "of one image": (("a/1.png",), "two classes or more. Received: a"),
+    "of a test part in capitals": (("Test/a/1.png", "Test/b/1.png"), "has Test but no train"),
     "of a test part": (("test/a/1.png", "test/b/1.png"), "has test but no train"),
     "of a test and a validation part": (("test/a/1.png", "val/b/1.png"), "has test, val but no train"),
     "of parts without classes": (("train/1.png", "test/2.png"), "lie in no class folder: test/2.png, train/1.png"),
@@ -246,6 +253,17 @@ def test_an_image_that_may_not_be_read_is_left_out(make_images, reports, monkeyp
     monkeypatch.setattr(Image, "open", refuse_one)
     assert counts(read(folder, report=reports.append)) == {"train": {"a": 10, "b": 9}}
     assert "b/3.png (Permission denied)" in reports[-1]
+
+
+def test_a_data_set_that_may_not_be_read_is_told(make_images, monkeypatch):
+    folder = make_images("a/1.png", "b/1.png")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(pathlib.Path, "iterdir", refuse)
+    with pytest.raises(InputError, match=rf"^cannot read the folder {folder} \(Permission denied\)$"):
+        read(folder)
 
 
 def test_a_folder_that_may_not_be_read_is_told(make_images, monkeypatch):

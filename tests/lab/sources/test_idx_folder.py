@@ -66,6 +66,12 @@ def test_emnist_is_turned_upright_and_named_by_its_codes(folder):
         assert_is_the_data(found)
 
 
+def test_images_of_emnist_without_width_and_height_are_refused(folder):
+    write(folder, "emnist-digits-", arrays={"train": (ARRAYS["train"][1], ARRAYS["train"][1])})
+    with pytest.raises(InputError, match=r"images must be \(n, height, width\)"):
+        read(folder)
+
+
 def test_letters_of_emnist_have_both_their_cases(folder):
     images, labels = ARRAYS["train"]
     write(folder, "emnist-letters-", arrays={"train": (images, labels + 1)})
@@ -183,7 +189,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, found.parts["
 def test_files_of_a_gigabyte_take_little_memory(folder):
     count = 1000
     with open(folder / "emnist-large-train-images-idx3-ubyte", "wb") as file:
-        file.write(struct.pack(">4I", 0x0803, count, 1024, 1024))
+        file.write(struct.pack(">4I", 0x0803, count, 1024, 1024) + b"\xff")  # Not all is black.
         file.truncate(16 + count * 1024**2)
     (folder / "emnist-large-train-labels-idx1-ubyte").write_bytes(as_idx(np.arange(count).astype(np.uint8) % 7))
     done = subprocess.run(

@@ -117,6 +117,12 @@ def test_of_sixteen_bits_the_upper_eight_are_taken(save, extension):
     np.testing.assert_array_equal(read_image(path, (1, 5, 1))[..., 0], [[0, 0, 1, 0x7F, 0xFF]])
 
 
+def test_sixteen_bits_that_would_all_be_black_are_no_image(save):
+    with pytest.raises(BrokenImage, match="all below 256, which would be black"):
+        read_image(save(np.array([[0, 255]], np.uint16), "dark.png"), (1, 2, 1))
+    assert not read_image(save(np.zeros((1, 2), np.uint16), "black.png"), (1, 2, 1)).any()
+
+
 def test_black_and_white_of_one_bit(save):
     path = save(Image.fromarray(np.array([[0, 255, 255]], np.uint8)).convert("1"))
     np.testing.assert_array_equal(read_image(path, (1, 3, 1))[..., 0], [[0, 255, 255]])

@@ -67,6 +67,14 @@ def test_lines_that_say_the_same_are_one_image(table):
     assert said == ["lines that say again what another one says, and are left out: 1"]
 
 
+def test_separators_at_the_end_of_lines_say_nothing(table):
+    assert table("path,label,,\n1,a,,\n2,b,,,\n") == [Row("", "1", "train", "a"), Row("", "2", "train", "b")]
+
+
+def test_a_path_may_be_written_in_several_ways(table):
+    assert table("path,label\na/1.png,owl\n./a/1.png,owl\na//1.png,owl\n") == [Row("", "a/1.png", "train", "owl")]
+
+
 def test_a_path_that_no_file_can_have_is_that_of_an_image_that_cannot_be_read(tmp_path):
     (tmp_path / "birds.csv").write_text("path,label\n1.png,owl\n2\0.png,jay\n", encoding="utf-8")
     with pytest.raises(InputError, match=r"2 of 2 images cannot be read.*null byte"):
@@ -91,6 +99,9 @@ FAULTS = {
     "path,label,split\n1,a,train\n1,a,test\n": r"1 is there twice, as a \(train\) and a \(test\)",
     "path,label,split\n1,a,query\n1,a,gallery\n": r"as a \(query\) and a \(gallery\)",
     'path,label\n1,"a\n': "no CSV file",
+    "path,label\n1,Smith, cat\n2,Smith, dog\n": "line 2: has more values than there are columns. Quote",
+    "path,label,label\n1,a,b\n": "several columns label",
+    "\npath,label\n1,a\n": "no column path and label.*Received: none",
 }
 
 
