@@ -58,11 +58,8 @@ def _check_together(parser, flags):
         raise InputError(f"--sampler {flags.sampler}: --classes-per-batch and --per-class are of the balanced one")
     if "none" in (flags.augment or ()) and {*flags.augment} != {"none"}:
         raise InputError(f"--augment {' '.join(flags.augment)}: none goes with no other name. Leave out it or them")
-    if flags.recipe == "fast" and (flags.quick or flags.epochs):
-        other = "--epochs" if flags.epochs else "--quick"
-        raise InputError(
-            f"--recipe fast says how many epochs there are, and nothing else; so does {other}. Leave out one"
-        )
+    if flags.recipe == "fast" and flags.quick:
+        raise InputError("--recipe fast is fewer epochs, and --quick fewer still: leave out one")
     chosen = flags.losses != parser.get_default("losses")
     if flags.sweep and (flags.tune or chosen):
         raise InputError("--sweep takes its one loss: give it no --losses and no --tune")
