@@ -21,7 +21,7 @@ COPIED = {
     "ArcFace": "assert (keras.ops.convert_to_numpy(predictions) == labels).mean() > 0.9",
 }
 # So that every command is done within seconds.
-SMALL = ("--dataset", "digits", "--quick", "--epochs", "1", "--tsne-iterations", "300")
+SMALL = ("--dataset", "digits", "--epochs", "1", "--tsne-iterations", "300")
 any_network = pytest.mark.usefixtures("small_network", "few_points")
 
 
@@ -74,6 +74,7 @@ LONG = re.compile("--(quick|seeds|protocol|embedding-dim|sweep|tune|cluster) ")
 def test_every_command_of_the_table_runs(command, tmp_path):
     flags = shlex.split(command)
     less = ["--trials", "2"] if "--tune" in flags else []
+    less += [] if "fast" in flags else ["--quick"]  # Together they are refused.
     less += [] if {"--losses", "--sweep", "--tune", "--set"} & {*flags} else ["--losses", "softmax"]
     less += ["--losses", "center"] if "--set" in flags else []
     assert main([*flags, *SMALL, *less, "--runs", str(tmp_path)]) == 0
