@@ -514,6 +514,7 @@ def start(path, *arguments, script="tests/support/small_command.py"):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_ctrl_c_keeps_finished_runs_and_the_next_command_goes_on(tmp_path):
     process = start(tmp_path, "--losses", "softmax", "center")
     for line in process.stdout:
@@ -534,6 +535,7 @@ def test_ctrl_c_keeps_finished_runs_and_the_next_command_goes_on(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_commands_that_share_the_work_and_of_which_one_is_killed_end_as_one_alone(runs, tmp_path):
     killed = start(tmp_path, "--losses", *LOSSES)
     first = list(itertools.takewhile(lambda line: " epoch 2: " not in line, killed.stdout))
