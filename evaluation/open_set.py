@@ -20,8 +20,8 @@ def open_set(known_scores, correct, unknown_scores, validation_scores):
     Returns:
         Dict of fractions in `[0, 1]`. `auroc`: how often a known image scores above an unknown one. `oscr`: how
         often it does and is classified rightly, too; the area under the rate of right classifications over the
-        false positive rate. `fpr_at_95_tpr`: share of the unknown images above the threshold that 95 % of the
-        validation images pass; ties with the threshold pass. In the others ties count half.
+        false positive rate. `fpr_at_95_tpr`: share of the unknown images above the threshold that at least
+        95 % of the validation images pass; ties with the threshold pass. In the others ties count half.
 
     Reference:
         Dhamija et al., Reducing network agnostophobia, NeurIPS 2018 (the open-set classification rate).

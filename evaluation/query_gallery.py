@@ -23,12 +23,15 @@ def query_gallery(embeddings, labels, queries, cameras=None):
         Dict of floats in `[0, 1]`: `recall_at_1`, `r_precision`, `map_at_r`, `mean_average_precision`. NaN if no query
         has an item to find.
 
+    Raises:
+        ValueError: If a distance is no finite number.
+
     Reference:
         Zheng et al., Scalable Person Re-identification: A Benchmark, ICCV 2015 (the protocol of Market-1501).
     """
     asking, gallery = np.flatnonzero(queries), np.flatnonzero(~queries)
     scores = [np.empty((0, 4))]
-    for rows in row_blocks(len(asking), len(gallery)):
+    for rows in row_blocks(len(asking), len(gallery)) if len(gallery) else ():
         block = asking[rows]
         alike = labels[block][:, None] == labels[gallery]
         hidden = np.zeros_like(alike) if cameras is None else alike & (cameras[block][:, None] == cameras[gallery])

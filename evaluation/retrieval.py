@@ -16,6 +16,9 @@ def retrieval(embeddings, labels):
     Returns:
         Dict of floats in `[0, 1]`: `recall_at_1`, `r_precision`, `map_at_r`. NaN if no class has two items.
 
+    Raises:
+        ValueError: If a distance is no finite number.
+
     Reference:
         Musgrave et al., A Metric Learning Reality Check, ECCV 2020.
     """
@@ -35,6 +38,8 @@ def sortable(distances, alike):
     Numbers are sorted several times as fast as what stands for others. Of equal distances those of other classes come
     first. The integers take the place of the distances.
     """
+    if not np.isfinite(distances.max(initial=0)):
+        raise ValueError("embeddings are no finite numbers, or so large that their distances are none")
     bits = distances.view(f"i{distances.itemsize}")
     bits &= ~1
     bits |= alike

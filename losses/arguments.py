@@ -5,6 +5,7 @@ NumPy's integers and floats are numbers, and come back as Python's: Keras can sa
 
 import math
 import numbers
+import sys
 
 
 def plain(value):
@@ -83,7 +84,7 @@ def one_of(name, value, valid):
 
 
 def _is_finite(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _shown(value):

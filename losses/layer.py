@@ -81,10 +81,13 @@ class LossLayer(keras.Layer):
         if hasattr(old, "assign") and not hasattr(value, "assign"):
             old.assign(value)
             return
-        if name in vars(self) and name in _arguments(type(self)) and value != old:
+        kinds = [kind for kind in type(self).__mro__ if name in _arguments(kind)] if name in vars(self) else ()
+        if kinds and value != old:
             # Keras has none of a subclass made with what it cannot save. A variable is a weight, and saved as such.
-            if self._auto_config is not None and isinstance(value, int | float | str):
-                self._auto_config.config[name] = value  # Of which Keras makes what `get_config` returns.
+            config = {} if self._auto_config is None else self._auto_config.config
+            # A subclass may fix what its base class takes.
+            if (name in config or type(self) in kinds) and isinstance(value, int | float | str | tuple | list):
+                config[name] = keras.tree.map_structure(plain, value)  # Of this Keras makes what `get_config` returns.
             if self.compiled:
                 warn_of_the_old(name, type(self).__name__)
         super().__setattr__(name, value)
@@ -103,8 +106,9 @@ class LossLayer(keras.Layer):
 
 @functools.cache
 def _arguments(kind):
-    """What a class is made with, by name."""
-    return frozenset(inspect.signature(kind.__init__).parameters)
+    """What a loss is made with by a class itself, by name; what every layer is made with is nothing of a loss."""
+    is_own = issubclass(kind, LossLayer) and "__init__" in vars(kind)
+    return frozenset(inspect.signature(kind.__init__).parameters if is_own else ())
 
 
 def warn_of_the_old(name, owner):

@@ -79,6 +79,11 @@ def test_class_angles_by_hand():
     np.testing.assert_allclose(class_angles(means), [90, 180, 90])
 
 
+def test_opposite_class_means_are_at_180_degrees_though_rounding_puts_them_further_apart():
+    means = np.random.default_rng(0).normal(size=(300, 64)).astype(np.float32)
+    assert [class_angles(np.stack([mean, -mean]))[0] for mean in means] == pytest.approx([180] * 300, abs=0.1)
+
+
 def test_small_class_angles_keep_their_digits_in_float32():
     means = np.array([[1.0, 0.0], [1.0, 1e-4]], "float32")
     assert class_angles(means)[0] == pytest.approx(math.degrees(1e-4), rel=1e-4)

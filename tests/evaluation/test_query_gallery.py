@@ -70,7 +70,8 @@ def test_a_query_without_anything_to_find_does_not_count_and_none_at_all_is_no_s
     queries = np.array([True, True, False, False])
     assert query_gallery(embeddings, labels, queries)["mean_average_precision"] == 1.0
     alone = query_gallery(embeddings, np.arange(4), queries)
-    assert all(math.isnan(score) for score in alone.values())
+    without_gallery = query_gallery(embeddings, labels, np.ones(4, bool))
+    assert all(math.isnan(score) for score in (*alone.values(), *without_gallery.values()))
 
 
 def test_with_every_other_item_in_the_gallery_it_is_retrieval():

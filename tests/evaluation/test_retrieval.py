@@ -129,6 +129,15 @@ def test_of_a_small_class_as_many_neighbors_are_looked_at_as_it_has_others():
         assert found == min(hits, key=lambda i: (abs(hits[i] - others / 2), i))
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e25])
+def test_embeddings_without_distances_have_no_scores(value):
+    embeddings, labels = data(30)
+    embeddings = embeddings.astype("float32")
+    embeddings[7, 2] = value
+    with np.errstate(all="ignore"), pytest.raises(ValueError, match="no finite numbers, or so large"):
+        retrieval(embeddings, labels)
+
+
 def test_of_few_items_all_others_are_neighbors():
     embeddings, _ = data(7)
     np.testing.assert_array_equal(neighbors(embeddings, np.array([2]), 8), [ranked(embeddings, 2)])

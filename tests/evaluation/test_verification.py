@@ -131,6 +131,7 @@ def test_threshold_of_the_equal_error_rate_gives_about_equal_errors(pairs):
     [
         ([1, 2, 3], [4, 5, 6], 0),
         ([4, 5, 6], [1, 2, 3], 1),
+        ([2, 3], [1, 5], 0.5),  # Between 2 and 3: no pair of two classes is there.
         ([1, 1, 1], [1, 1], 0.5),  # All embeddings equal: a straight line.
         ([1, 2, 3, 10], [0.5, 5, 6, 7], 0.25),  # Below 4 one of four is accepted wrongly, one of four refused.
     ],
@@ -202,6 +203,7 @@ def test_of_too_many_pairs_those_kept_tell_the_rates_of_all(monkeypatch, kept):
         each = getattr(found, f"{kind}_pairs_each")
         assert each == math.ceil(len(distances) / kept)
         assert len(getattr(found, kind)) == pytest.approx(len(distances) / each, abs=6)
+        assert getattr(found, kind).mean() == pytest.approx(distances.mean(), rel=0.002)  # The middle one of so many.
     most = sum(6 * getattr(found, f"{kind}_pairs_each") / len(getattr(exact, kind)) for kind in ("same", "different"))
     for threshold in (0.5, 1, 2, 3, 5):
         assert found.rates(threshold) == pytest.approx(exact.rates(threshold), abs=most)
@@ -209,6 +211,19 @@ def test_of_too_many_pairs_those_kept_tell_the_rates_of_all(monkeypatch, kept):
     assert verification(found) == pytest.approx(expected, abs=0.02 if kept == 2_000 else 0.003)
     for counts, all_counts in zip(found.histograms(BINS), exact.histograms(BINS), strict=True):
         np.testing.assert_allclose(counts, all_counts, atol=most * all_counts.sum())
+
+
+@pytest.mark.parametrize("kind", ["uint8", "int64", "float32"])
+def test_whole_numbers_are_as_far_apart_as_the_same_numbers_with_a_point(kind):
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    pixels = rng.integers(0, 200, (60, 8)) // (1 + labels[:, None])
+    found, exact = (all_pairs(pixels.astype(dtype), labels) for dtype in (kind, "float64"))
+    distances = [math.dist(pixels[i], pixels[j]) for i in range(60) for j in range(i) if labels[i] == labels[j]]
+    np.testing.assert_allclose(exact.same, sorted(distances), rtol=1e-9)
+    for part in ("same", "different"):
+        np.testing.assert_allclose(getattr(found, part), getattr(exact, part), rtol=1e-4)
+    assert verification(found) == pytest.approx(verification(exact), abs=1e-3)
 
 
 def test_few_pairs_of_the_same_class_are_all_kept(monkeypatch):

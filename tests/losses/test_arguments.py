@@ -26,8 +26,8 @@ def test_a_number_without_upper_limit_says_so():
         arguments.number("margin", -1)
 
 
-@pytest.mark.parametrize("value", [0, -1.5, math.nan, math.inf])
-def test_what_is_not_above_0_is_named(value):
+@pytest.mark.parametrize("value", [0, -1.5, math.nan, math.inf, 10**400])
+def test_what_is_not_above_0_or_not_finite_is_named(value):
     with pytest.raises(ValueError, match=rf"`scale` must be a finite number above 0\. Received: {value}"):
         arguments.positive("scale", value)
 

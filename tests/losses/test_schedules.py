@@ -137,6 +137,31 @@ def test_a_loss_whose_number_is_changed_and_its_copy_are_as_one_made_with_it(nam
         assert not np.allclose(in_training(old), expected, rtol=1e-6)
 
 
+def test_numbers_that_are_changed_together_are_saved():
+    loss = ASoftmax(*STATE)
+    loss.annealing = np.float64(10), 0.1, 1, 0
+    json.dumps(loss.get_config())
+    assert ASoftmax.from_config(loss.get_config()).annealing == (10, 0.1, 1, 0)
+
+
+class OfHardest(TripletLoss):
+    """A loss that fixes an argument of its base class and takes the others."""
+
+    def __init__(self, **others):
+        super().__init__(mining="batch_hard", **others)
+
+
+def test_a_number_of_a_base_class_is_saved_and_warned_of_too():
+    loss = OfHardest(margin=0.1)
+    loss.margin = 0.3
+    assert OfHardest.from_config(loss.get_config()).margin == 0.3
+    loss.compiled = True
+    for name, value in (("margin", 0.4), ("mining", "semi_hard")):
+        with pytest.warns(UserWarning, match=f"keeps the old `{name}` of OfHardest"):
+            setattr(loss, name, value)
+    assert OfHardest.from_config(loss.get_config()).mining == "batch_hard"  # It takes no other.
+
+
 def test_a_number_that_is_a_weight_is_assigned():
     loss = AdaCos(*STATE)
     loss.scale = 3.0
