@@ -221,7 +221,7 @@ def _map_frames(film, run):
     for number, (frame, coordinates) in enumerate(zip(film.frames, film.coordinates, strict=True)):
         begun = "begun where the map before it ended" if number else "begun from a PCA of the pixels"
         yield tsne_figure(
-            _moment(run, frame),
+            _moment(film, run, frame),
             caption=f"n {len(labels):,} · perplexity {run.settings.perplexity:g} · {begun}",
             note=f"{color_note(colors)} {HOW_TO_READ}",
             coordinates=coordinates,
@@ -246,7 +246,7 @@ def _flat_frames(film, run):
 
 def _frame(film, run, frame, half=None):
     return features_figure(
-        _moment(run, frame),
+        _moment(film, run, frame),
         points=frame.embeddings,
         labels=film.split.labels,
         class_names=run.known_names,
@@ -257,8 +257,8 @@ def _frame(film, run, frame, half=None):
     )
 
 
-def _moment(run, frame):
-    """The title of a frame, in all frames of a film of one width: the lines of another would move all below it."""
-    total, decimals = run.settings.epochs, 2 if run.settings.embedding_dim == 2 else 0
+def _moment(film, run, frame):
+    """The title of a frame: as wide in every frame of a film, so that it breaks into the same lines."""
+    total, decimals = run.settings.epochs, 2 if any(each.epochs % 1 for each in film.frames) else 0
     done = f"{frame.epochs:.{decimals}f}".rjust(len(f"{total:.{decimals}f}"), FIGURE_SPACE)
     return f"{_heading(run)}: validation images after {done} of {total} epochs"

@@ -112,20 +112,20 @@ def all_pairs(embeddings, labels):
         )
     starts = range(0, n, size := min(BLOCK, block_rows(n)))
     each = [-(-num // KEPT) for num in (num_same, num_different)]
-    kind = embeddings[:1].mean(axis=0).dtype  # Of the distances: those of whole numbers are none.
-    kept = [np.empty(num // k + len(starts), kind) for num, k in zip((num_same, num_different), each, strict=True)]
+    dtype = embeddings[:1].mean(axis=0).dtype  # Distances between whole numbers are not whole.
+    kept = [np.empty(num // k + len(starts), dtype) for num, k in zip((num_same, num_different), each, strict=True)]
     filled = [0, 0]
     for start in starts:
         rows = np.arange(start, min(start + size, n))
         distances = np.sqrt(squared_distances(embeddings[rows], embeddings[start:]))
         later = np.arange(start, n)[None, :] > rows[:, None]  # Each pair once.
         alike = labels[rows][:, None] == labels[None, start:]
-        for which, chosen in enumerate((alike, ~alike)):
+        for kind, chosen in enumerate((alike, ~alike)):
             found = distances[chosen & later]
-            if each[which] > 1:
-                found = np.sort(found)[each[which] // 2 :: each[which]]
-            kept[which][filled[which] : filled[which] + len(found)] = found
-            filled[which] += len(found)
+            if each[kind] > 1:
+                found = np.sort(found)[each[kind] // 2 :: each[kind]]
+            kept[kind][filled[kind] : filled[kind] + len(found)] = found
+            filled[kind] += len(found)
     same, different = (distances[:count] for distances, count in zip(kept, filled, strict=True))
     same.sort()
     different.sort()

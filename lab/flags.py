@@ -141,7 +141,7 @@ def _add_how(add):
         "resnet for images of more than 28 pixels)")  # fmt: skip
     add(
         "--weights",
-        type=_text,
+        type=_at_home,
         metavar="NAME",
         help="that a model of keras.applications starts from: imagenet, or a file",
     )
@@ -284,11 +284,12 @@ def _folder(text):
 
 
 def _path(text):
-    """A path; after = no shell puts a folder in the place of ~."""
-    try:
-        return pathlib.Path(text).expanduser()
-    except RuntimeError:  # There is no such user.
-        return pathlib.Path(text)
+    return pathlib.Path(_at_home(text))
+
+
+def _at_home(text):
+    """A path with the folder that ~ stands for: of `--runs=~/runs` the shell leaves it as it is."""
+    return os.path.expanduser(_text(text))  # noqa: PTH111 (of a user who is not there, a `Path` raises)
 
 
 def _text(text):

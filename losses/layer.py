@@ -27,7 +27,7 @@ class LossLayer(keras.Layer):
 
     A margin, a scale or another number may be changed while training: after it call the model's
     `make_train_function(force=True)`, since a compiled step keeps the old one. A warning says so.
-    What is saved is the number as it is then.
+    What is saved is the number as it is then; of a subclass, what it takes by name or was made with.
     """
 
     num_classes = None  # Of a loss with something for each class: its labels are to be below.

@@ -16,7 +16,8 @@ MOST_ROWS_OF_TWO = 12  # With more losses, three queries are side by side.
 GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and beside images, in widths of an image.
 NOTE = (
     "Left: of {}, a test image that raw pixels are in doubt about (about half of its nearest are of its "
-    "class). Then its nearest neighbours among the other test images, no more than its class has, the nearest first. "
+    "class). Then its nearest neighbours among the other test images, at most as many as its class has others, the "
+    "nearest first. "
     "Framed: "
 )
 NONE = -1  # In place of a class, where no image is shown.

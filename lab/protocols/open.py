@@ -125,8 +125,8 @@ OPEN = Protocol(
     method=(
         "Trained on some classes, judged on those held out, never seen, and on telling them from the known ones; every "
         "split holds out others. {how} Known or unknown is told by the largest logit, or by the distance to the "
-        "nearest class mean for a loss without a classifier; the threshold of the FPR lets 95 % of the validation "
-        "images pass. The splits share classes: the intervals are somewhat too narrow."
+        "nearest class mean for a loss without a classifier; the threshold of the FPR lets at least 95 % of the "
+        "validation images pass. The splits share classes: the intervals are somewhat too narrow."
     ),
     plan="open: {unseen} classes held out, in {splits}; the images are the first's",
     in_title=", classes unseen",

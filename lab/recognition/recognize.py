@@ -46,11 +46,14 @@ def recognize(options, load, log):
 
 
 def _require_own(folder):
-    """Refuses a folder whose files would be replaced, or taken away, though no `--embed` has written them."""
-    names = "config.json", *(() if (folder / "embedded.csv").exists() else ("embeddings.npz", "neighbors.png"))
-    if others := [name for name in names for _ in parts_of(folder / name)]:
-        what = "is the folder of a run" if "config.json" in others else f"has {others[0]} of something else"
-        raise InputError(f"--to: {folder} {what}, of which files would go. Choose another folder")
+    """Refuses the folder of a run, and one with files that would be replaced though no `--embed` has written them."""
+    if (folder / "config.json").exists():
+        raise InputError(f"--to: {folder} has a config.json, as a run has. Choose another folder")
+    if (folder / "embedded.csv").exists():
+        return
+    for file in (folder / "embeddings.npz", *parts_of(folder / "neighbors.png")):
+        if file.exists():
+            raise InputError(f"--to: {folder} has {file.name} of something else, which would go. Choose another folder")
 
 
 def _keep(options, rows, found):

@@ -50,7 +50,7 @@ def read_gallery(trained, folder, log):
     if not folder.is_dir():
         raise InputError(f"--gallery: there is no folder {folder}")
     try:
-        of_file = {pathlib.Path(row.path): shown(row.label) for row in list_folder(folder, log.say)}
+        of_file = {pathlib.Path(row.path): shown(row.label) for row in list_folder(folder, log.say, is_data_set=False)}
     except InputError as error:
         raise InputError(f"--gallery: {error}") from error
     found = embed_files(trained, list(of_file), log)

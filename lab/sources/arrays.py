@@ -33,7 +33,11 @@ def read_npz(file):
         with open_archive(file) as archive:
             there = {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
             named = ((part, (f"x_{name}", f"y_{name}")) for part, names in PARTS.items() for name in names)
-            parts = {part: keys for part, keys in named if part == "train" or there & {*keys}}
+            given = [(part, keys) for part, keys in named if part == "train" or there & {*keys}]
+            parts = dict(given)
+            if len(given) > len(parts):
+                several = ", ".join(keys[0] for part, keys in given if part == "validation")
+                raise InputError(f"{file} has several validation parts: {several}. Leave one of them")
             if missing := [key for keys in parts.values() for key in keys if key not in there]:
                 raise InputError(
                     f"{file} has no {', '.join(missing)}. Expected: the arrays x_train and y_train, maybe x_test and "
@@ -76,7 +80,8 @@ def found_in(parts, name, size, facts, report, track):
     class_names, numbers = number(labels)
     require_classes(name, class_names, numbers["train"])
     found = Found(name, class_names, {part: (images[part], numbers[part]) for part in parts})
-    found = scaled(found, size or own_size({images["train"].shape[1:3]}, report), facts, track)
+    size = size or own_size({images["train"].shape[1:3]}, report)
+    found = scaled(found, size, facts, track)
     if isinstance(images["train"], np.memmap):  # It may be larger than the memory, and take minutes to read.
         content = cache.remembered(cache.key_of(["content", size, facts]), lambda: content_of(found))
     else:

@@ -40,12 +40,16 @@ def facts_of(file):
     Times of whole seconds, as archives have them, are those of many files, of another data set too: then the path is
     among them.
     """
+    facts = _size_and_time(file)
+    return (*facts, os.path.abspath(file)) if facts and facts[1] % SECOND == 0 else facts  # noqa: PTH100 (as below)
+
+
+def _size_and_time(file):
     try:
         status = os.stat(file)  # noqa: PTH116 (a `Path` takes ten times as long)
     except (OSError, ValueError):  # The latter of a path with a NUL.
         return ()
-    place = () if status.st_mtime_ns % SECOND else (os.path.abspath(file),)  # noqa: PTH100 (as above)
-    return status.st_size, status.st_mtime_ns, *place
+    return status.st_size, status.st_mtime_ns
 
 
 def kept(key, make):
@@ -78,6 +82,12 @@ def kept(key, make):
             f"cannot keep the images in {place.parent} ({error.strerror or error}). "
             "Set KERAS_HOME to a folder of yours that has room"
         ) from None
+
+
+def kept_size(key):
+    """Height and width of the images that are kept under a key; None if there are none."""
+    there = _read(cache_folder() / key)
+    return there and there[0].parts["train"][0].shape[1:3]
 
 
 def remembered(key, compute):
@@ -190,4 +200,4 @@ def _read(folder):
 
 def _files(folder):
     """What each array is known by: one that is damaged later differs in it."""
-    return {path.name: list(facts_of(path)) for path in sorted(folder.glob("*.npy"))}
+    return {path.name: list(_size_and_time(path)) for path in sorted(folder.glob("*.npy"))}

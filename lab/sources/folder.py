@@ -14,13 +14,14 @@ PART_NAMES = {
 }
 
 
-def list_folder(folder, report):
+def list_folder(folder, report, is_data_set=True):
     """Lists the images of a folder.
 
     Args:
         folder: Path of a folder whose folders are the classes, or `train`, `test` and perhaps `validation` (or another
             of `PART_NAMES`), in which they are. A class is named by its path: `cars/audi`.
         report: Function called with one line of text for each thing the user should know.
+        is_data_set: Whether there has to be a training part.
 
     Returns:
         List of `Row`s, sorted by the names of their files, then by their paths; those of one level are all of the part
@@ -37,7 +38,7 @@ def list_folder(folder, report):
             f"Expected: a folder of images for each class, named after it{there}"
         )
     paths = _inner([name.split("/") for name in tree.images])
-    has_parts = _has_parts(folder, paths)
+    has_parts = _has_parts(folder, paths, is_data_set)
     rows, outside = [], []
     for name, path in zip(tree.images, paths, strict=True):
         part, *classes, _ = path if has_parts else ("train", *path)
@@ -49,7 +50,7 @@ def list_folder(folder, report):
     if not rows:
         raise InputError(
             f"the images of {folder} lie in no class folder: {in_short(outside)}. "
-            "Expected: a folder of images for each class, named after it, or a CSV file with columns path and label"
+            f"Expected: a folder of images for each class, named after it{', or a CSV file' * is_data_set}"
         )
     if outside:
         report(f"left out, as they lie in no class folder: {in_short(outside)}")
@@ -72,11 +73,11 @@ def _inner(paths):
     return _inner([path[1:] for path in paths])
 
 
-def _has_parts(folder, paths):
+def _has_parts(folder, paths, needs_train):
     """Whether the folders are parts, in which the classes are; beside a class, `train` is one if nothing else is."""
     tops = {path[0] for path in paths if len(path) > 1}
     if tops and all(top.lower() in PART_NAMES for top in tops):
-        if "train" not in {PART_NAMES[top.lower()] for top in tops}:
+        if needs_train and "train" not in {PART_NAMES[top.lower()] for top in tops}:
             there = ", ".join(sorted(tops))
             raise InputError(f"{folder} has {there} but no train. Expected: train and test, perhaps validation")
         return True

@@ -42,7 +42,10 @@ def read_rows(rows, name, size, report, track):
         InputError: If there are fewer than two classes, too many images are broken, or the cache cannot be written.
     """
     _numbered(rows, name)  # Before what takes long.
-    key = cache.key_of([size, [(*row[1:], cache.facts_of(row.path)) for row in rows]])
+    facts = [(*row[1:], cache.facts_of(row.path)) for row in rows]
+    if size and size == cache.kept_size(cache.key_of([None, facts])):
+        size = None  # It is their own.
+    key = cache.key_of([size, facts])
     found, notes, was_there = cache.kept(key, lambda folder: _read_into(folder, rows, name, size, report, track))
     for note in notes if was_there else ():
         report(note)

@@ -59,7 +59,7 @@ def _lines(file):
         raise InputError(
             f"{file} has no column {' and '.join(missing)}. {EXPECTED}. Received: {in_short(names) or 'none'}"
         )
-    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+    if twice := [name for name in COLUMNS + MORE_COLUMNS if names.count(name) > 1]:
         raise InputError(f"{file} has several columns {in_short(twice)}. Leave one of them")
     return lines
 

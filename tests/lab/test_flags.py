@@ -132,6 +132,7 @@ def test_a_path_may_begin_with_the_home_of_a_user():
     assert [getattr(found, name) for name in names] == [pathlib.Path.home() / name for name in names]
     nobody = "~nobody-of-that-name/x"
     assert make_parser().parse_args(["--dataset", nobody]).dataset == pathlib.Path(nobody)
+    assert make_parser().parse_args(["--weights=~/a.h5"]).weights == str(pathlib.Path.home() / "a.h5")
 
 
 @pytest.mark.parametrize(

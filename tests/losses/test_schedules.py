@@ -151,7 +151,7 @@ class OfHardest(TripletLoss):
         super().__init__(mining="batch_hard", **others)
 
 
-def test_a_number_of_a_base_class_is_saved_and_warned_of_too():
+def test_a_number_of_a_base_class_that_was_given_is_saved_and_warned_of_too():
     loss = OfHardest(margin=0.1)
     loss.margin = 0.3
     assert OfHardest.from_config(loss.get_config()).margin == 0.3

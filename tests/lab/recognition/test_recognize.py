@@ -146,9 +146,9 @@ def test_a_folder_with_files_of_something_else_is_left_as_it_is(closed, tmp_path
     folder, data = closed
     (image,) = write_images(tmp_path / "images", data.test.images[:1])
     (tmp_path / name).write_bytes(b"mine")
-    with pytest.raises(InputError, match=rf"^--to: {tmp_path} .* Choose another folder$"):
+    with pytest.raises(InputError, match=rf"^--to: {tmp_path} has .*{name}.* Choose another folder$"):
         recognize(options(folder, [image], tmp_path), no_data, log)
-    with pytest.raises(InputError, match=rf"^--to: {folder} is the folder of a run, .* Choose another folder$"):
+    with pytest.raises(InputError, match=rf"^--to: {folder} has a config\.json, as a run has\. Choose another folder$"):
         recognize(options(folder, [image], folder), no_data, log)
     assert {path.name for path in tmp_path.iterdir()} == {"images", name}
     assert (tmp_path / name).read_bytes() == b"mine"

@@ -43,9 +43,10 @@ def test_folders_in_folders_are_classes_and_images_beside_them_are_left_out(clos
     assert log.lines == ["left out, as they lie in no class folder: 0000.png, 0001.png, 0002.png"]
 
 
-def test_a_gallery_of_several_parts_has_the_classes_of_all(closed, run, tmp_path, log):
+@pytest.mark.parametrize("parts", [("train", "test", "test"), ("test", "validation", "validation")])
+def test_a_gallery_of_several_parts_has_the_classes_of_all(closed, run, tmp_path, log, parts):
     _, data = closed
-    for part, name, chosen in (("train", "2", [0, 1]), ("test", "2", [2]), ("test", "9", [3])):
+    for part, name, chosen in zip(parts, ("2", "2", "9"), ([0, 1], [2], [3]), strict=True):
         write_images(tmp_path / part / name, data.test.images[chosen])
     gallery = read_gallery(run, tmp_path, log)
     assert gallery.class_names == ("2", "9")

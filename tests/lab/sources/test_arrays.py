@@ -76,6 +76,10 @@ def test_large_images_are_made_smaller_with_a_word(file, reports):
 
 FAULTS = {
     "no x_train, y_train.*Received: images, labels": {"images": IMAGES, "labels": LABELS},
+    "several validation parts: x_val, x_validation. Leave one": {
+        **{"x_train": IMAGES, "y_train": LABELS, "x_val": IMAGES, "y_val": LABELS},
+        **{"x_validation": IMAGES[:2], "y_validation": LABELS[:2]},
+    },
     "no y_test": {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES},
     r"images must be .*\(6,\)": {"x_train": LABELS, "y_train": LABELS},
     r"channels.*\(6, 3, 2, 2\)": {"x_train": np.zeros((6, 3, 2, 2), np.uint8), "y_train": LABELS},

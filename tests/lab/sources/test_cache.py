@@ -85,6 +85,24 @@ def test_a_change_is_seen(folder, decoded, change):
     assert (after.content == before.content) is (change is touch)
 
 
+def test_times_of_whole_seconds_are_those_of_the_cache_too(folder, decoded, monkeypatch):
+    """As where no file system keeps others."""
+    found = module._size_and_time
+
+    def rounded(file):
+        return tuple(fact // module.SECOND * module.SECOND if n else fact for n, fact in enumerate(found(file)))
+
+    monkeypatch.setattr(module, "_size_and_time", rounded)
+    assert same(read(folder), read(folder))
+    assert len(decoded) == 2
+
+
+def test_their_own_size_may_be_asked_for_afterwards(folder, cache, decoded):
+    assert same(read(folder), read(folder, (6, 4)))
+    assert len(decoded) == 2
+    assert len(list(cache.iterdir())) == 1
+
+
 def test_another_size_is_kept_beside(folder, decoded):
     for size in (None, (8, 8), None, (8, 8)):
         read(folder, size)

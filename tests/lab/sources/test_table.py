@@ -68,7 +68,11 @@ def test_lines_that_say_the_same_are_one_image(table):
 
 
 def test_separators_at_the_end_of_lines_say_nothing(table):
-    assert table("path,label,,\n1,a,,\n2,b,,,\n") == [Row("", "1", "train", "a"), Row("", "2", "train", "b")]
+    assert (
+        table("path,label,,\n1,a,,\n2,b,,,\n")
+        == table("path,label,x,x\n1,a\n2,b,,\n")
+        == [Row("", "1", "train", "a"), Row("", "2", "train", "b")]
+    )
 
 
 def test_a_path_may_be_written_in_several_ways(table):
