@@ -17,8 +17,7 @@ GAP, AFTER_QUERY, CLASS_NAME, COUNT = 0.16, 0.4, 0.36, 1.3  # Room between and b
 NOTE = (
     "Left: of {}, a test image that raw pixels are in doubt about (about half of its nearest are of its "
     "class). Then its nearest neighbours among the other test images, at most as many as its class has others, the "
-    "nearest first. "
-    "Framed: "
+    "nearest first. Framed: "
 )
 NONE = -1  # In place of a class, where no image is shown.
 LARGEST, TWO_LINES = 0.9, 0.36  # Inches of an image, and of a class name with a number below it.

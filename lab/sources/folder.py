@@ -48,9 +48,10 @@ def list_folder(folder, report, is_data_set=True):
         else:
             outside.append(name)
     if not rows:
+        table = ", or a CSV file with columns path and label" if is_data_set else ""
         raise InputError(
             f"the images of {folder} lie in no class folder: {in_short(outside)}. "
-            f"Expected: a folder of images for each class, named after it{', or a CSV file' * is_data_set}"
+            f"Expected: a folder of images for each class, named after it{table}"
         )
     if outside:
         report(f"left out, as they lie in no class folder: {in_short(outside)}")

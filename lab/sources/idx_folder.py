@@ -24,10 +24,10 @@ def find_sets(folder):
     """The sets in a folder: dict from what the names of their files begin with to a dict from part and kind to path."""
     sets = collections.defaultdict(dict)
     try:
-        paths = sorted(folder.iterdir(), reverse=True)
+        paths = sorted(folder.iterdir(), reverse=True)  # So that of two a plain file is taken, not the compressed one.
     except OSError as error:
         raise InputError(f"cannot read the folder {folder} ({error.strerror})") from None
-    for path in paths:  # So that of two a plain file is taken, not the compressed one.
+    for path in paths:
         if (match := FILE.fullmatch(path.name)) and not path.name.startswith(".") and path.is_file():
             part = match["part"].lower()
             sets[match["prefix"].rstrip("-_")][PART_NAMES.get(part, part), match["what"].lower()] = path
