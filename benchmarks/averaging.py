@@ -2,10 +2,10 @@
 
     python benchmarks/averaging.py [--dataset fashion_mnist] [--recipe default] [--losses softmax triplet] [--seeds 3]
 
-Exponential averages of the embedder's weights, over 3, 10 and 30 % of all steps, taken along one and the same
-training, which they do not change: its learning rate falls to zero, as always. `kept` is what a command keeps: the
-epoch with the best MAP@R. Printed are the means of the seeds and, behind them, the mean differences to `kept` with
-their 95 % intervals.
+Exponential averages of the embedder's weights, over 3, 10 and 30 % of all steps, taken along one and the same training,
+which they do not change: its learning rate falls to zero, as always. `kept` is what a command keeps: the epoch with the
+best MAP@R on the very images they are compared on, a choice that the averages do not have. Printed are the means of the
+seeds and, behind them, the mean differences to `kept` with their 95 % intervals.
 """
 
 import argparse

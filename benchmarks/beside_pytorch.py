@@ -3,7 +3,7 @@
     pip install -r benchmarks/requirements.txt
     python benchmarks/beside_pytorch.py [--rounds 3]
 
-All take the same batches of MNIST, 240 images each, making them included, in turn, several times over: compare the
+All take batches of 240 of the same images of MNIST, making them included, in turn, several times over: compare the
 ratios, not the absolute numbers. `muon` is the training here as it is by default, `adamw` the same with the optimizer
 that PyTorch has as well. PyTorch runs step by step, channels last, with its autocast and its fused AdamW, in a process
 of its own: beside threads of TensorFlow it is a third slower. Softmax and center loss, which pytorch-metric-learning

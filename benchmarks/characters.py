@@ -125,7 +125,12 @@ def main():
     parser.add_argument("--classes", type=int, default=1500, help="characters to draw (default: %(default)s)")
     parser.add_argument("--size", type=int, default=48, help="pixels in height and width (default: %(default)s)")
     options = parser.parse_args()
-    images = draw_all(find_fonts(options.fonts, characters(options.classes)), options.size)
+    if options.folder.exists():
+        parser.error(f"{options.folder} is there already: give the name of a new folder")
+    parts = find_fonts(options.fonts, characters(options.classes))
+    if not all(parts.values()):
+        parser.error("the characters are in the fonts of fewer than two folders: install those above, or give --fonts")
+    images = draw_all(parts, options.size)
     images = {character: parts for character, parts in images.items() if min(map(len, parts.values())) >= FEWEST}
     save(images, options.folder)
     for part in ("train", "test"):

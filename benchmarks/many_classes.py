@@ -25,12 +25,14 @@ with hidden_start_up_noise():
     from data import Split
     from lab.backends import STEPS_PER_CALL
     from lab.batches import SAMPLERS, Batches, feed
+    from lab.batches.samplers import IMAGES
     from lab.settings import Settings
     from losses import LOSSES
     from models import build_model
 
 PER_CLASS = 3
 CALLS = 3  # Of the compiled steps, that are timed.
+STEPS = STEPS_PER_CALL * (1 + CALLS)
 
 
 def make_split(classes):
@@ -57,8 +59,7 @@ def train(loss, classes):
         def on_train_batch_end(self, batch, logs=None):
             times.append(time.perf_counter())
 
-    steps = STEPS_PER_CALL * (1 + CALLS)
-    model.fit(feed(Batches(split, 0)), steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[Clock()])
+    model.fit(feed(Batches(split, 0)), steps_per_epoch=STEPS, shuffle=False, verbose=0, callbacks=[Clock()])
     return {"memory": resident("VmHWM"), "seconds": (times[-1] - times[0]) / (STEPS_PER_CALL * CALLS)}
 
 
@@ -68,6 +69,9 @@ def main():
     parser.add_argument("--losses", nargs="+", choices=LOSSES, default=["cosface", "center", "triplet"], metavar="LOSS")
     parser.add_argument("--measure", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    fewest = -(-STEPS * IMAGES // PER_CLASS)
+    if options.classes < fewest:
+        parser.error(f"--classes {options.classes}: the {STEPS} steps that are timed need at least {fewest:,}")
     if options.measure:
         print(json.dumps(train(options.losses[0], options.classes)))
         return

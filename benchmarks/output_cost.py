@@ -3,12 +3,14 @@
     python benchmarks/output_cost.py [flags of main.py]
 
 Prints the machine, and how much other work it had at the beginning (1 is one core busy). Then runs the command with the
-flags given, in a temporary folder, with TensorBoard and without, and prints the share of the time that each stage took,
-those of the raw pixels among them, and of all behind the scores that shows them: what is left to wait for t-SNE, which
-began beside them, drawing, TensorBoard's files and the comparison, which `--summarize` then draws once more, alone. The
-scalars of each epoch and the snapshots of the film are taken during training, and count as that: compare the two.
+flags given, in a temporary folder, with TensorBoard and without, and prints the share of the time that each stage of
+the runs took, and of all behind the scores that shows them: what is left to wait for t-SNE, which began beside them,
+drawing, TensorBoard's files and the comparison, which `--summarize` then draws once more, alone. The scalars of each
+epoch and the snapshots of the film are taken during training, and count as that: compare the two. The raw pixels, which
+the first command may have measured for the second, count as the rest.
 """
 
+import argparse
 import collections
 import json
 import os
@@ -30,7 +32,7 @@ SHOWN = ("t-SNE", "drawing", "TensorBoard", "comparison")
 def seconds(*flags):
     """How long `main.py` takes."""
     start = time.perf_counter()
-    subprocess.run([sys.executable, "main.py", *flags], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, "main.py", *flags], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
@@ -41,18 +43,18 @@ def measure(flags):
         start_up = seconds("--list")
         comparison = seconds("--summarize", "--runs", runs) - start_up
         stages = collections.Counter({"start-up": start_up, "comparison": comparison})
-        folders = [path.parent for path in pathlib.Path(runs).rglob("metrics.json")]
+        folders = [path.parent for path in pathlib.Path(runs).rglob("seed-*/metrics.json")]
         for folder in folders:
             timing = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["timing"]
-            stages.update(timing["stages"] | {"training": timing.get("train_seconds", 0)})
-        trained = [folder for folder in folders if "seed-" in folder.name]
-        size = sum(file.stat().st_size for folder in trained for file in folder.rglob("*") if file.is_file())
+            stages.update(timing["stages"] | {"training": timing["train_seconds"]})
+        size = sum(file.stat().st_size for folder in folders for file in folder.rglob("*") if file.is_file())
     stages["the rest"] = total - sum(stages.values())
-    return total, stages, size / len(trained)
+    return total, stages, size / len(folders)
 
 
 def main():
-    flags = sys.argv[1:]
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    _, flags = parser.parse_known_args()
     print(f"{device()}; load of other programs {os.getloadavg()[0]:.1f}")
     for extra in ([], ["--no-tensorboard"]):
         total, stages, size = measure([*flags, *extra])

@@ -1,5 +1,6 @@
 """Whether many runs in one process leave memory, open files, threads and the time of a run as they were.
 
+    pip install -r requirements-dev.txt
     python benchmarks/steady.py [number of runs]
 
 One command trains the small network of the tests on the digits for one epoch, with so many seeds (200), and writes

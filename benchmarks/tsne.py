@@ -11,6 +11,7 @@ project shows, is an approximation. Maps of the same algorithm, begun a rounding
 at the means.
 """
 
+import argparse
 import pathlib
 import sys
 import time
@@ -65,7 +66,9 @@ def shown(found):
 
 
 def main():
-    runs = pathlib.Path(sys.argv[1])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", type=pathlib.Path, help="the folder of results")
+    runs = parser.parse_args().runs
     layout = np.load(runs / "raw_pixels" / "embeddings.npz")["tsne_test_layout"]
     totals = []
     for file in sorted(runs.glob("*/seed-0/embeddings.npz")):

@@ -152,7 +152,7 @@ def _add_how(add):
     add("--sampler", default=Settings.sampler, type=_one_of("sampler", SAMPLERS), metavar="NAME",
         help="balanced: every class equally often in each batch (the default); shuffle: plain shuffling")  # fmt: skip
     add("--classes-per-batch", type=_between(int, 2, 10_000), metavar="N",
-        help="of the balanced sampler (10; of more classes as many as give 240 images)")  # fmt: skip
+        help="of the balanced sampler (as many as make 240 images, at least 2)")  # fmt: skip
     add("--per-class", type=_between(int, 2, 10_000), metavar="N",
         help="images of each class in a balanced batch (24; of more than ten classes fewer, of 60 on 4)")  # fmt: skip
     add("--augment", nargs="*", type=_one_of("augmentation", (*AUGMENTATIONS, "none")), metavar="NAME",

@@ -6,6 +6,7 @@ from sklearn.model_selection import train_test_split
 IMAGES = 240  # Of a batch, if nothing is said of it.
 CLASSES = 10  # Of a batch; of more classes as many as it has room for,
 FEWEST_EACH = 4  # with so many images of each.
+PAIR = 2  # Classes, or images of one: with fewer there is nothing to compare.
 
 
 def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
@@ -29,14 +30,14 @@ def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
                 f"A batch of {classes_per_batch:,} classes (--classes-per-batch) needs as many to draw from. There are "
                 f"{len(counts):,}"
             )
-        return classes_per_batch, per_class or max(1, IMAGES // classes_per_batch)
+        return classes_per_batch, per_class or max(PAIR, IMAGES // classes_per_batch)
     if per_class is None:
         per_class = IMAGES // CLASSES
         if balanced and len(counts) > CLASSES:
             # A classifier of 1,000 classes learns nothing from ten at a time.
             per_class = max(FEWEST_EACH, IMAGES // len(counts))
-            per_class = min(per_class, max(2, int(np.median(counts))))  # A pair is the least there can be.
-    return min(max(1, IMAGES // per_class), len(counts)), per_class
+            per_class = min(per_class, max(PAIR, int(np.median(counts))))
+    return min(max(PAIR, IMAGES // per_class), len(counts)), per_class
 
 
 def balanced_indices(labels, rng, classes_per_batch, per_class):

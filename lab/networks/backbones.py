@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+MOMENTUM = 0.99  # At most: averages that take a million images to follow lag behind a training of 300,000.
+
 
 def backbones():
     """Names of the networks of `keras.applications`."""
@@ -57,6 +59,8 @@ def features(name, images, weights=None, freeze=False):
         raise ValueError(f"The weights {weights} cannot be had: {error}. {_WEIGHTS.format(name)}") from error
     for layer in network.layers:
         layer.trainable = not freeze
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, MOMENTUM)
     return network.output
 
 

@@ -154,7 +154,7 @@ def test_a_batch_of_more_than_ten_classes_has_as_many_of_them_as_it_has_room_for
         ({"classes_per_batch": 30, "per_class": 1}, (30, 1)),
         ({"per_class": 8}, (30, 8)),
         ({"per_class": 60}, (4, 60)),
-        ({"per_class": 500}, (1, 500)),
+        ({"per_class": 500}, (2, 500)),  # Of one there would be nothing to tell it from.
     ],
 )
 def test_a_batch_has_what_is_asked_for_and_the_rest_follows(asked, shape):
@@ -163,6 +163,11 @@ def test_a_batch_has_what_is_asked_for_and_the_rest_follows(asked, shape):
     for step in range(len(batches)):
         _, counts = np.unique(batches[step][1], return_counts=True)
         assert (len(counts), *set(counts)) == shape
+
+
+def test_a_batch_of_very_many_classes_has_pairs():
+    _, counts = np.unique(Batches(split_of(*[3] * 200), 0, classes_per_batch=150)[0][1], return_counts=True)
+    assert list(counts) == [2] * 150
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,14 @@ def test_random_weights_start_with_averages_of_the_images():
     np.testing.assert_allclose(to_numpy(first.moving_mean), before.mean((0, 1, 2)), atol=1e-5)
 
 
+def test_averages_follow_within_the_steps_of_a_training():
+    """Those of Keras' MobileNets have, after 500 steps, 0.999^500 = 61 % of where they began."""
+    embedder = build_embedder(small_settings(model=SMALL), (32, 32, 3))
+    left = [layer.momentum**500 for layer in embedder.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    assert len(left) == 34
+    assert max(left) < 0.01
+
+
 @pytest.mark.parametrize(
     ("changes", "shape", "message"),
     [

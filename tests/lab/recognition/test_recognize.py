@@ -12,7 +12,7 @@ import types
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image, ImageOps
 from sklearn.preprocessing import normalize
 from support.small_network import few_digits
 from support.trained_run import write_images, write_trained
@@ -213,6 +213,22 @@ def test_a_file_name_that_is_no_text_is_shown_by_its_escapes(closed, tmp_path, l
     assert row["path"].endswith("a\\nb\\udce9.png")
 
 
+def turn_as_a_camera_does(path):
+    """Turns an image file to the left, with a note that it is to be shown turned to the right."""
+    with Image.open(path) as image:
+        turned = image.transpose(Image.Transpose.ROTATE_90)
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    turned.save(path, exif=exif)
+
+
+def make_transparent(path):
+    """Makes an image file black ink on nothing: on white it looks as before."""
+    with Image.open(path) as image:
+        ink = ImageOps.invert(image)
+    Image.merge("LA", (Image.new("L", ink.size), ink)).save(path)
+
+
 @pytest.mark.slow
 def test_without_this_project_images_are_compared_the_same_way_by_the_readme(closed, tmp_path):
     readme = (pathlib.Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
@@ -225,6 +241,8 @@ def test_without_this_project_images_are_compared_the_same_way_by_the_readme(clo
     )
     folder, data = closed
     files = write_images(tmp_path / "images", data.test.images[:5])
+    turn_as_a_camera_does(files[2])
+    make_transparent(files[3])
     (tmp_path / "embedder.keras").write_bytes((folder / "embedder.keras").read_bytes())
     subprocess.run([sys.executable, "-I", "-c", f"import sys\n{alone}", *files], cwd=tmp_path, check=True)
     arrays, _ = of_run(folder)
