@@ -79,7 +79,8 @@ def run_alone(folder):
     job = Job.received(folder)
     with Log(job.command, job.tensorboard) as log:
         options, settings = job.opened()
-        data = load_dataset(options.dataset, log.say, options.quick, options.image_size, log.track)
+        # What there is to say of it, the command has said.
+        data = load_dataset(options.dataset, lambda line: None, options.quick, options.image_size, log.track)
         study = study_of_one(settings, pathlib.Path(folder), options, data)
         with log.following(study.estimate(), "Interrupted."):
             for _ in run_here(study, log):

@@ -61,6 +61,10 @@ def connected(address):
             raise InputError(
                 f"--cluster {address}: no scheduler answers there. Start one, by python -m dask scheduler"
             ) from None
+        except TypeError:  # Dask has no certificates.
+            raise InputError(
+                f"--cluster {address}: it wants certificates. Name them in Dask's configuration, distributed.comm.tls"
+            ) from None
         yield Cluster(client, processes)
 
 
@@ -100,5 +104,5 @@ def _workers(address, count):
 def _gpus():
     """The numbers of NVIDIA's GPUs that this process may use."""
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
-        return list(filter(None, visible.split(",")))
+        return [name for name in visible.replace(" ", "").split(",") if name and name != "-1"]  # That stands for none.
     return [str(number) for number, _ in enumerate(pathlib.Path("/proc/driver/nvidia/gpus").glob("*"))]

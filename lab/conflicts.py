@@ -19,6 +19,8 @@ def differences(found, settings, ignored=(), between=", now "):
         different.pop("both_sides", None)  # It follows, and is no flag.
     if different.pop("content", None):
         yield f"other images, or in another size, than {settings.dataset} has now"
+    if different.pop("weights_content", None) and "weights" not in different:
+        yield f"other weights than {settings.weights} holds now"
     for name, (old, new) in different.items():
         yield f"{_flag(name)} {_in_words(old)}{between}{_in_words(new)}"
     for name in sorted({*overrides[0], *overrides[1]}):

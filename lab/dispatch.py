@@ -1,5 +1,6 @@
 """A study on the workers of a cluster: each run is a task, and comes back as the files of its folder."""
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import os
@@ -105,7 +106,7 @@ class _Dispatcher:
             files |= {f"{pixels.folder}/{name}": baseline.path / name for name in COMPARED}
         content = {name: path.read_bytes() for name, path in files.items() if path.exists()}
         job = Job.of(self.options, settings).pickled()
-        task = worker.Task(str(settings.folder), content, BACKUPS, job, settings.backend)
+        task = worker.Task(str(settings.folder), content, BACKUPS, job, self.options.same["backend"])
         name = uuid.uuid4().hex
         future = self.cluster.client.submit(
             worker.run, name, task, key=name, workers=[address], allow_other_workers=False, pure=False
@@ -118,7 +119,10 @@ class _Dispatcher:
             with contextlib.suppress(Lost):
                 run.claim.check()
         known = {run.name: (run.lines, run.times) for run in runs}
-        news = self._ask(worker.look, known, runs)
+        try:
+            news = self._ask(worker.look, known, runs)
+        except OSError:  # The scheduler is about to be gone too: the next round says so.
+            return
         for run in runs:
             found = news.get(run.address)  # Or an error: of a worker that is about to be gone, or of its task too.
             if run.claim.is_lost or not isinstance(found, dict) or run.name not in found:
@@ -136,7 +140,12 @@ class _Dispatcher:
 
     def _receive(self, run, where):
         """Keeps what a run has left, and gives its `Settings`, but for raw pixels."""
-        outcome = _outcome(run, where)
+        try:
+            outcome = _outcome(run, where)
+        except concurrent.futures.CancelledError:
+            self._stop([run])
+            self._let_go(run, "goes on: the connection to the scheduler was lost for a moment")
+            return
         self._show(run, outcome.lines[run.lines :])
         if outcome.status is None:
             self._let_go(run, f"goes on: {where} had heard nothing of this command for too long")
@@ -186,14 +195,21 @@ def _outcome(run, where):
         raise InputError(f"worker {where}: {message}")
     if outcome.status == REFUSED:
         raise Fault(f"worker {where}: {message}")
-    if outcome.status and outcome.status < 0:
+    if signal := _signal(outcome.status):
         raise Fault(
-            f"worker {where}: the process of {run.settings.title} was ended by signal {-outcome.status}, "
-            f"as for want of memory. {KEPT}"
+            f"worker {where}: the process of {run.settings.title} was ended by signal {signal}, as for want of memory. "
+            f"{KEPT}"
         )
     if outcome.status:
         raise RuntimeError(f"{run.settings.title} on worker {where}:\n{outcome.errors}")
     return outcome
+
+
+def _signal(status):
+    """The signal that has ended a process, whether it could end itself or not; None of any other status."""
+    if status is None or 0 <= status <= 128:
+        return None
+    return -status if status < 0 else status - 128
 
 
 @dataclasses.dataclass(frozen=True)

@@ -25,7 +25,7 @@ REMEDIES = {
     errno.ENAMETOOLONG: "Choose a shorter place with --runs",
     errno.EIO: "Look after the disk, or choose another with --runs",
 }
-KEPT = "Runs that ended are kept: the same command goes on from there."
+KEPT = "Runs that ended are kept: the same command, without --overwrite, goes on from there."
 
 
 class Fault(Exception):

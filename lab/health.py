@@ -9,6 +9,7 @@ from evaluation.classification import nearest_mean
 from evaluation.retrieval import retrieval
 from evaluation.vectors import class_means, have_lengths, l2_normalize
 from lab.batches import Batches
+from lab.settings import as_given
 from losses import LOSSES
 
 SETTLING_STEPS = 50  # Until then the averages of batch normalisation mean little.
@@ -64,9 +65,10 @@ class Health(keras.callbacks.Callback):
         logs["learning_rate"] = float(to_numpy(self.model.optimizer.learning_rate))
         if not (np.isfinite(logs["loss"]) and have_lengths(embeddings)):
             logs |= dict.fromkeys(("val_center_accuracy", "val_map_at_r", "val_spread"), np.nan)
+            precision = "" if self.settings.precision == "float32" else "--precision float32, "
             self._fail(
                 f"diverged: the loss is {logs['loss']} in epoch {epoch + 1}. Known remedies: a lower "
-                "--learning-rate, --precision float32, a smaller weight, scale or margin of the loss with --set."
+                f"--learning-rate, {precision}a smaller weight, scale or margin of the loss with --set."
             )
             return
         normalized = l2_normalize(embeddings)
@@ -128,14 +130,23 @@ class Health(keras.callbacks.Callback):
         return None
 
     def _remedies(self):
-        """What helps against a collapse, as far as this loss has it."""
+        """What helps against a collapse, as far as this loss has it and the run has not."""
         name = self.settings.loss
-        options = LOSSES[name].options()
+        now = LOSSES[name].options() | self.settings.overrides
         yield "a lower --learning-rate"
-        if "softmax_weight" in options:
+        others = [f"{term}_weight" for term in LOSSES[name].terms if term != "softmax"]
+        if now.get("softmax_weight") == 0:
             yield f"a softmax term beside the loss (--set {name}.softmax_weight=1)"
-        if "mining" in options:
-            yield f"--set {name}.mining=semi_hard, normalize=true or a smaller margin"
+        elif "softmax_weight" in now and others:
+            yield f"less of the loss beside its softmax term (--set {name}.{others[0]}={now[others[0]] / 4:g})"
+        if "mining" in now:
+            better = {"mining": "semi_hard", "normalize": True}
+            changes = [f"{name}.{key}={as_given(value)}" for key, value in better.items() if now[key] != value]
+            yield (
+                f"--set {' '.join(changes)}"
+                if changes
+                else f"a smaller margin (--set {name}.margin={now['margin'] / 2:g})"
+            )
 
     def _fail(self, failure):
         self.failure = failure

@@ -24,7 +24,10 @@ COUNT, NUMBER, ADDRESSES = (f"KERAS_DISTRIBUTION_{name}" for name in ("NUM_PROCE
 BEAT = 2  # Seconds between two signs of life.
 PATIENCE = 5 * BEAT  # Seconds in which process 0 finds out who is lost, and has the others end.
 FOR_EVER = 10**9  # Milliseconds.
-ALONE = b"main.py: process 0 ended or was lost: this one ends too. The same command, on every host, goes on.\n"
+ALONE = (
+    b"main.py: process 0 ended or was lost: this one ends too. "
+    b"The same command, on every host and without --overwrite, goes on.\n"
+)
 
 
 class Company:

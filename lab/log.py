@@ -103,7 +103,7 @@ class Log:
         epochs = f", after epoch {self.kept.epochs} of this run" if self.kept and self.kept.epochs else ""
         return (
             f"process {' and '.join(map(str, lost))} of {hosts.company().count} was lost: what it said is on its host. "
-            f"The same command, on every host, goes on{epochs}"
+            f"The same command, on every host and without --overwrite, goes on{epochs}"
         )
 
     def _terminate(self, number, frame):

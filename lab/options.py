@@ -1,6 +1,7 @@
 """The flags of a command, as checked settings. Whatever is wrong is said before any training."""
 
 import dataclasses
+import hashlib
 import inspect
 import pathlib
 import shlex
@@ -161,6 +162,7 @@ def _options(flags, command):
     # That of a path shows in its content.
     size = "x".join(map(str, flags.image_size)) if flags.image_size and flags.dataset in SOURCES else None
     same |= {"precision": precision, "image_size": size, "backend": keras.backend.backend()}
+    same["weights_content"] = _content(flags.weights)
     if flags.augment is not None:
         same["augment"] = tuple(name for name in AUGMENTATIONS if name in (flags.augment or ["shift"]))
     del same["dataset"], same["sweep"]
@@ -177,6 +179,14 @@ def _options(flags, command):
     return Options(
         **given | new | {"splits": splits, "trials": flags.trials or TRIALS, "to": flags.to or flags.runs / "embedded"}
     )
+
+
+def _content(file):
+    """Hash of what a file of weights holds; None if there is none, as of `imagenet`."""
+    if file is None or not pathlib.Path(file).is_file():
+        return None
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _path(flags):

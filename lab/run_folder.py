@@ -250,7 +250,7 @@ def _stamp(path):
     return stat.st_mtime_ns, stat.st_ino
 
 
-@functools.lru_cache(1000)  # Some 10 kB each.
+@functools.lru_cache(10_000)  # Some 10 kB each. With fewer than a study has runs, all would be read every time.
 def _load(folder, stamps):
     """A run as its files were at some times: a study asks again after every run for all that came before."""
     settings, metrics = folder.settings(), folder.metrics()

@@ -17,10 +17,10 @@ class Settings:
     """Everything a run's result depends on, as plain values.
 
     `content` is the hash of the images of a data set that has no name of its own, `image_size` what those of one with a
-    name are scaled to, `unseen` the share of the classes that a split holds out where none is committed, `sweep` the
-    override that differs between runs, `both_sides` whether the embedding of an image is the mean of its own and its
-    mirror image's, `label_smoothing` that of a loss which has it and is given none. A new field needs the default that
-    makes it what all runs before it did.
+    name are scaled to, `weights_content` the hash of a file of weights, `unseen` the share of the classes that a split
+    holds out where none is committed, `sweep` the override that differs between runs, `both_sides` whether the
+    embedding of an image is the mean of its own and its mirror image's, `label_smoothing` that of a loss which has it
+    and is given none. A new field needs the default that makes it what all runs before it did.
     """
 
     dataset: str
@@ -45,6 +45,7 @@ class Settings:
     image_size: str | None = None
     unseen: float | None = None
     weights: str | None = None
+    weights_content: str | None = None
     freeze: bool = False
     classes_per_batch: int | None = None
     per_class: int | None = None
@@ -121,13 +122,16 @@ class Settings:
     def training(self):
         """How the network is trained, in words."""
         passes = f"{self.epochs} epoch{'s' * (self.epochs > 1)}, {self.optimizer} at a rate of {self.learning_rate:g}"
+        start = f"; from the weights {pathlib.PurePath(self.weights).name}" if self.weights else ""
+        start += ", which stay as they are" if self.freeze else ""
+        drawn = "; batches drawn by plain shuffling" if self.sampler == "shuffle" else ""
         changed = f"; of each image, at random: {', '.join(self.augment)}" if self.augment else ""
         smoothed = (
             f"; labels of softmax and l2_softmax terms smoothed by {self.label_smoothing:g} unless --set otherwise"
             if self.label_smoothing
             else ""
         )
-        return f"{passes}{changed}{smoothed}{'; embedded from both sides' if self.both_sides else ''}"
+        return f"{passes}{start}{drawn}{changed}{smoothed}{'; embedded from both sides' if self.both_sides else ''}"
 
     def differences(self, other, ignored=()):
         """What differs: dict from a field, in the order of their names, to the two values."""

@@ -33,7 +33,16 @@ class Study:
     splits: dict
     overwrite: bool
     selections: dict = dataclasses.field(default_factory=dict)
-    interrupted = "Interrupted. Finished runs are kept; the same command, without --overwrite, goes on from there."
+
+    @property
+    def interrupted(self):
+        """How an interrupted study goes on, in words."""
+        if not self.overwrite:
+            return "Interrupted. Finished runs are kept; the same command goes on from there."
+        return (
+            "Interrupted. Finished runs are kept, and those not begun are as before: give their losses alone, with "
+            "--overwrite. The one that was stopped goes on if its loss is given alone, without --overwrite."
+        )
 
     def folder(self, settings):
         """The `RunFolder` of a run."""

@@ -96,7 +96,7 @@ def tune(options, data, log):
         start_over(pending)
     log.terminal.plan(data, [settings], options.precision_reason, path)
     batches = len(Batches.of(data.train, settings)) * settings.epochs
-    kept = "Interrupted. Finished trials are kept; the same command goes on from there."
+    kept = "Interrupted. Finished trials are kept; the same command, without --overwrite, goes on from there."
     with log.following(Estimate(len(pending), batches), kept):
         for folder, claim in in_turn(Turns(pending, is_done, log)):
             with log.holding(claim):

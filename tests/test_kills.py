@@ -30,7 +30,7 @@ REMEDIES = {
     "ResourceExhaustedError": "there is not enough memory. Close other programs",
 }
 STATUS = SIGNALS | dict.fromkeys(REMEDIES, 3)
-KEPT = "Runs that ended are kept: the same command goes on from there.\n"
+KEPT = "Runs that ended are kept: the same command, without --overwrite, goes on from there.\n"
 
 # The moments of a run in their order; the last is of one that starts again.
 # Maps are made beside the scores: when they are waited for, as the stage has it, none may be left to be written.

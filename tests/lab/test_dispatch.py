@@ -77,7 +77,7 @@ def dispatcher(tmp_path, monkeypatch):
         name="", estimate=types.SimpleNamespace(expect=lambda *_, **__: None), line=log.say, wait=log.say
     )
     log.progress = progress
-    options = types.SimpleNamespace(command=log.command, tensorboard=False)
+    options = types.SimpleNamespace(command=log.command, tensorboard=False, same={"backend": "jax"})
     dispatcher = _Dispatcher(FakeCluster("a", "b"), FakeStudy(tmp_path), options, log)
     yield dispatcher
     dispatcher.close()
@@ -102,6 +102,7 @@ def test_the_raw_pixels_come_first_and_go_with_the_runs(dispatcher, tmp_path):
     list(dispatcher.round())
     ((address, title),) = titles(dispatcher).items()
     assert title == "raw pixels"
+    assert dispatcher.cluster.task(address).backend == "jax"  # As of the command, though the pixels depend on none.
     assert dispatcher.cluster.task(address).files == {}
     dispatcher.cluster.end(address)
     assert list(dispatcher.round()) == []
@@ -150,6 +151,26 @@ def test_a_run_that_another_command_has_taken_over_is_stopped_and_left_to_it(tra
     (folder / CLAIM).unlink()
 
 
+def test_a_run_whose_connection_was_lost_for_a_moment_is_stopped_and_given_again(trained, capsys):
+    name, _, future = trained.cluster.sent["a"][-1]
+    assert future.cancel()  # As Dask has it, when it has connected anew.
+    title = titles(trained)["a"]
+    assert list(trained.round()) == []
+    assert trained.cluster.stopped == [name]
+    assert f"{title} goes on: the connection to the scheduler was lost" in capsys.readouterr().out
+    list(trained.round())
+    assert sorted(titles(trained)) == ["a", "b"]
+
+
+def test_a_look_that_finds_no_scheduler_is_left_to_the_next_round_to_tell(trained, monkeypatch):
+    def gone(*_, **__):
+        raise OSError("Timed out trying to connect to the scheduler")
+
+    monkeypatch.setattr(trained.cluster, "run", gone)
+    assert list(trained.round()) == []
+    assert sorted(titles(trained)) == ["a", "b"]
+
+
 def test_a_run_whose_worker_heard_nothing_for_too_long_is_given_again(trained):
     trained.cluster.end("a", Outcome(None, [], "", {}))
     list(trained.round())
@@ -163,6 +184,7 @@ def test_a_run_whose_worker_heard_nothing_for_too_long_is_given_again(trained):
         (Outcome(2, [], "noise\nmain.py: no such folder\n", {}), InputError, "worker a on host: no such folder"),
         (Outcome(3, [], "main.py: /x: No space left\n", {}), Fault, "worker a on host: /x: No space left"),
         (Outcome(-9, [], "", {}), Fault, "worker a on host: the process of .* was ended by signal 9, as for want of"),
+        (Outcome(143, [], "", {}), Fault, "worker a on host: the process of .* was ended by signal 15, as for want of"),
         (Outcome(1, [], "Traceback\nKeyError: 1\n", {}), RuntimeError, "on worker a on host:\nTraceback\nKeyError: 1"),
     ],
 )

@@ -166,10 +166,11 @@ class Shown:
         return self.embeddings
 
 
-def watched(loss, embeddings, steps=SETTLING_STEPS, epochs=1, of=1, **logs):
+def watched(name, embeddings, steps=SETTLING_STEPS, epochs=1, of=1, overrides=(), precision="float32", **logs):
     """`Health` after so many epochs of those asked for, all with the same embeddings."""
-    health = Health(few_digits().validation, small_settings(loss, epochs=of))
-    health.set_model(Shown(loss, embeddings, steps))
+    settings = small_settings(name, epochs=of, overrides=dict(overrides), precision=precision)
+    health = Health(few_digits().validation, settings)
+    health.set_model(Shown(name, embeddings, steps))
     health.on_train_begin()
     for epoch in range(epochs):
         health.on_epoch_end(epoch, {"loss": 1.0} | logs)
@@ -184,24 +185,39 @@ NEAR = 1e-3 * NOISE
 
 
 def test_embeddings_of_one_direction_are_a_collapse_with_the_remedies_that_the_loss_has():
-    health = watched("triplet", ALIKE, triplet=0.5)
+    overrides = {"softmax_weight": 0.0, "mining": "batch_hard", "normalize": False}
+    health = watched("triplet", ALIKE, overrides=overrides, triplet=0.5)
     assert health.failure.startswith("collapsed: all embeddings point the same way (spread 0.00")
     assert "in epoch 1. Known remedies: a lower --learning-rate; a softmax term beside the loss" in health.failure
-    for remedy in ("--set triplet.softmax_weight=1", "--set triplet.mining=semi_hard, normalize=true"):
+    for remedy in ("--set triplet.softmax_weight=1", "--set triplet.mining=semi_hard triplet.normalize=true"):
         assert remedy in health.failure
     assert health.model.stop_training
 
 
+def test_no_remedy_is_what_the_run_has_already():
+    failure = watched("triplet", ALIKE, triplet=0.5).failure
+    assert "softmax_weight=1" not in failure
+    assert "semi_hard" not in failure
+    assert "less of the loss beside its softmax term (--set triplet.triplet_weight=0.25)" in failure
+    assert "a smaller margin (--set triplet.margin=0.1)" in failure
+
+
 def test_the_remedies_name_neither_softmax_nor_mining_where_the_loss_has_none():
     assert "softmax" not in watched("triplet_only", ALIKE, triplet=0.5).failure
-    assert "semi_hard" in watched("triplet_only", ALIKE, triplet=0.5).failure
+    assert "margin=0.1" in watched("triplet_only", ALIKE, triplet=0.5).failure
     assert "mining" not in watched("center", NEAR).failure
+
+
+@pytest.mark.parametrize(("precision", "named"), [("float32", False), ("mixed_bfloat16", True)])
+def test_float32_is_a_remedy_where_it_is_not_what_diverged(precision, named):
+    health = watched("center", NEAR, loss=np.nan, precision=precision)
+    assert ("--precision float32" in health.failure) is named
 
 
 def test_nearly_equal_embeddings_of_all_directions_are_a_collapse():
     failure = watched("center", NEAR).failure
     assert failure.startswith("collapsed: all embeddings are nearly equal (spread 0.00")
-    assert "center.softmax_weight=1" in failure
+    assert "center.center_weight=0.0025" in failure
 
 
 def test_a_loss_at_its_value_of_equal_embeddings_is_a_collapse():

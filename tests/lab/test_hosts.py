@@ -130,8 +130,9 @@ def test_it_would_show_if_mining_or_centers_saw_a_part_of_the_batch(alone, loss)
     assert abs(alone[loss] - alone[f"{loss} in halves"]).max() > 1e-3
 
 
-LINE = "main.py: process {} of 2 was lost: what it said is on its host. The same command, on every host, goes on"
-ORPHANED = "main.py: process 0 ended or was lost: this one ends too. The same command, on every host, goes on.\n"
+GOES_ON = "The same command, on every host and without --overwrite, goes on"
+LINE = f"main.py: process {{}} of 2 was lost: what it said is on its host. {GOES_ON}"
+ORPHANED = f"main.py: process 0 ended or was lost: this one ends too. {GOES_ON}.\n"
 
 
 @pytest.mark.long

@@ -84,7 +84,7 @@ def test_what_the_system_refuses_ends_the_command_with_one_line_and_status_3(log
     assert log.status == 3
     output = capsys.readouterr()
     assert output.err.startswith(f"main.py: {told}")
-    assert output.err.endswith("Runs that ended are kept: the same command goes on from there.\n")
+    assert output.err.endswith("Runs that ended are kept: the same command, without --overwrite, goes on from there.\n")
     assert output.err.count("\n") == 1
     assert output.out == ""
 

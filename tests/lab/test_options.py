@@ -69,6 +69,7 @@ def test_every_flag_reaches_the_settings():
         "image_size": None,
         "unseen": 0.2,
         "weights": None,
+        "weights_content": None,
         "freeze": False,
         "classes_per_batch": None,
         "per_class": None,
@@ -215,6 +216,17 @@ def test_images_are_augmented_as_asked_whatever_the_order(flags, augment):
 def test_weights_that_are_given_are_trained_with_adamw_and_others_with_muon(flags, optimizer, rate):
     (settings,) = settings_of("--losses", "softmax", *flags.split())
     assert (settings.optimizer, settings.learning_rate) == (optimizer, rate)
+
+
+def test_another_file_of_weights_under_the_same_name_is_another_setting(tmp_path):
+    file = tmp_path / "own.weights.h5"
+    flags = ("--losses", "softmax", "--model", "MobileNetV3Small", "--weights")
+    found = []
+    for content in (b"old", b"new", b"new"):
+        file.write_bytes(content)
+        found += settings_of(*flags, str(file))
+    assert found[0] != found[1] == found[2]
+    assert settings_of(*flags, "imagenet")[0].weights_content is None
 
 
 def test_the_command_is_kept_as_it_was_typed():

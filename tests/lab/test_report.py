@@ -58,6 +58,12 @@ def test_the_summary_says_how_the_network_was_trained(folder):
     assert f"Trained: {told}; bfloat16 on tensorflow.\n" in summary(results)
 
 
+def test_the_summary_says_from_which_weights_a_backbone_began_and_whether_it_stayed_so(folder):
+    write_run(folder, model="ResNet50", weights="weights/birds.h5", freeze=True, sampler="shuffle")
+    told = "from the weights birds.h5, which stay as they are; batches drawn by plain shuffling"
+    assert f"; {told}; float32 on" in summary(gather(folder))
+
+
 def test_of_raw_pixels_alone_the_summary_says_nothing_of_training(folder):
     assert "Trained" not in summary(gather(folder, SETTINGS))
 

@@ -224,6 +224,12 @@ def test_what_an_older_run_does_not_say_is_what_every_run_did_then(finished):
         finished.is_done(changed(sampler="shuffle"), overwrite=False)
 
 
+def test_a_run_from_other_weights_of_the_same_file_is_refused(finished):
+    write_settings(finished, **SETTINGS.to_dict() | {"weights": "w.h5", "weights_content": "a"})
+    with pytest.raises(ConflictError, match=r"\(other weights than w\.h5 holds now\)"):
+        finished.is_done(changed(weights="w.h5", weights_content="b"), overwrite=False)
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -231,6 +237,7 @@ def test_what_an_older_run_does_not_say_is_what_every_run_did_then(finished):
         ({"epochs": 1, "embedding_dim": 2}, "embedding-dim 64, now 2; epochs 6, now 1"),
         ({"learning_rate": 0.004}, "learning-rate 0.001, now 0.004"),
         ({"augment": ("shift", "flip")}, "augment none, now shift,flip"),
+        ({"weights": "w.h5", "weights_content": "b"}, "weights none, now w.h5"),
         ({"content": "b"}, "other images, or in another size, than digits has now"),
         ({"overrides": {}}, "center_rate 0.5, now the default 0.5"),
         ({"overrides": {"center_rate": 0.25}}, "center_rate 0.5, now 0.25"),

@@ -270,8 +270,9 @@ def test_a_study_has_failed_if_a_run_that_was_asked_for_has(planned, folder):
 
 
 def test_it_says_how_an_interrupted_study_goes_on(planned):
-    assert planned().interrupted.startswith(
-        "Interrupted. Finished runs are kept; the same command, without --overwrite"
+    assert planned().interrupted == "Interrupted. Finished runs are kept; the same command goes on from there."
+    assert (
+        "those not begun are as before: give their losses alone, with --overwrite" in planned("--overwrite").interrupted
     )
 
 
