@@ -11,7 +11,7 @@ from lab.figures.fonts import undrawable
 from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, say_lone, some_pairs
 from lab.rows import Rows
 from lab.sources import SOURCES, read
-from lab.sources.found import Found, untracked
+from lab.sources.found import Found, require_answers, untracked
 from lab.sources.listing import in_short
 
 LETTERS = 10  # Named in a message.
@@ -242,6 +242,7 @@ def _of_parts(found, report):
     if not np.isin(judged, known).any():
         unseen = {"unseen": _of_classes(test, judged), "unseen_names": tuple(names[judged])}
         unseen |= {"queries": found.queries, "cameras": found.cameras}
+        require_answers(found)
         test = test[:0]
     elif not in_all:
         test = _known_only(f"{name} test", test, known, names, report)

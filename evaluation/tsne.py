@@ -10,7 +10,7 @@ def tsne(embeddings, layout=None, perplexity=30.0, iterations=1000, seed=0, exag
     """Two-dimensional t-SNE coordinates of some embeddings.
 
     Args:
-        embeddings: `(n, d)`; distances are Euclidean.
+        embeddings: `(n, d)`, d at least 2; distances are Euclidean.
         layout: First layout `(n, 2)`: give all embeddings of the same images the same one, so that their pictures
             compare. If None, a PCA of the embeddings.
         perplexity: Effective number of neighbours, below n.

@@ -69,7 +69,7 @@ class Row:
         """Dict from a unit to a dict from a seed to a score's value. The units are what an interval is over."""
         values = collections.defaultdict(dict)
         for run in self.runs:
-            if run.scores[score] is not None:
+            if run.scores[score] is not None and not math.isnan(run.scores[score]):
                 values[run.unit][run.settings.seed] = run.scores[score]
         return values
 
@@ -134,7 +134,6 @@ class Results:
             for row in self.losses
             if len(row.scores(score)) == self.most_units
         }
-        shown = {key: value for key, value in shown.items() if not math.isnan(value)}
         if len(shown) < 2:
             return set()
         best = max(how.better * value for value in shown.values())

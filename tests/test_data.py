@@ -426,6 +426,29 @@ def test_who_asks_and_by_which_camera_is_kept_with_unseen_classes(load):
     assert (own.queries.tolist(), own.cameras.tolist()) == (queries.tolist(), cameras.tolist())
 
 
+@pytest.mark.parametrize(
+    ("labels", "cameras", "is_found"),
+    [
+        ([3, 3, 4, 4, 4, 4], None, True),
+        ([3, 4, 4, 4, 4, 3], None, False),  # Queries of 3, a gallery of 4.
+        ([3, 3, 4, 4, 4, 4], [0, 1, 0, 0, 0, 0], True),
+        ([3, 3, 4, 4, 4, 4], [0, 0, 0, 0, 0, 0], False),
+        ([3, 3, 4, 4, 4, 4], [0, 0, 1, 1, 1, 0], True),
+        ([3, 3, 4, 4, 4, 4], [0, 0, 1, 1, 1, 1], False),
+    ],
+)
+def test_queries_with_nothing_to_find_are_refused(load, labels, cameras, is_found):
+    images, known = numbered_images(120), mixed_labels(40, 40, 40)
+    parts = {"train": (images, known), "test": (images[:6], np.array(labels))}
+    queries = np.array([True, False, False, False, False, True])
+    found = Found("own", tuple("abcde"), parts, queries=queries, cameras=cameras and np.array(cameras))
+    if is_found:
+        load(found)
+        return
+    with pytest.raises(InputError, match=r"^own: no query has an image of its class in the gallery"):
+        load(found)
+
+
 @pytest.mark.parametrize("labels", [np.arange(3), np.zeros(9, int)])
 def test_test_images_without_pairs_of_both_kinds_are_refused(arrays, labels):
     with pytest.raises(InputError, match=r"^toy test: needs two images of one class and one of another"):

@@ -270,7 +270,7 @@ def test_the_comparison_without_margin_is_that_of_the_results():
     columns = [
         column(dataset, score, percent)
         for dataset in ("mnist", "fashion_mnist")
-        for score, percent in (("center_accuracy", True), ("map_at_r", False))
+        for score, percent in (("center_accuracy", True), ("map_at_r", False), ("tar_at_far_1e-3", True))
     ]
     assert [row[1:] for row in table] == [list(row) for row in zip(*columns, strict=True)]
 

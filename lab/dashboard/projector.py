@@ -84,7 +84,7 @@ def _described(run):
 
 def _label(name):
     """The name of a class on one line: a number would be no label."""
-    return f"digit {name}" if name.rstrip("*").isdecimal() else " ".join(name.split())
+    return f"class {name}" if name.rstrip("*").isdecimal() else " ".join(name.split())
 
 
 def _colored(columns, images):

@@ -6,7 +6,7 @@ from lab.files import read_json
 
 from .events import picture, replace_events, scalars, texts
 from .pairs import pair_curve
-from .sessions import session, tested
+from .sessions import scored, session
 
 MAPS = ("tsne", "features")  # How the names of the pictures begin that are looked for first.
 
@@ -14,7 +14,7 @@ MAPS = ("tsne", "features")  # How the names of the pictures begin that are look
 def write_run(folder, run, pictures=()):
     """Writes the events of a `Run` that ended: its scores, `Picture`s, result as text, line in the table of runs."""
     step = run.training.best_epoch if run.training else 0
-    scores = {tested(role): run.scores.get(name) for role, name in run.protocol.roles.items()}
+    scores = {tag: run.scores.get(name) for tag, name in scored(run.protocol).items()}
     summaries = [(0, content) for content in session(folder, run)]
     summaries += [(step, content) for content in (*scalars(scores), *texts({"result": result_text(folder, run)}))]
     if not run.failure:

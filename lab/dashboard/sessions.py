@@ -26,6 +26,12 @@ def tested(role):
     return f"test/{role}"
 
 
+def scored(protocol):
+    """Dict from the tags of the test scores to their names under a `Protocol`; of two roles of one score the last."""
+    roles = {name: role for role, name in protocol.roles.items()}
+    return {tested(role): name for name, role in roles.items()}
+
+
 def session(folder, run):
     """Summaries of one `Run`, in its `RunFolder`: its line of the table."""
     started = (folder.path / "config.json").stat().st_mtime
@@ -61,5 +67,8 @@ def table(results):
         if name == "loss" or len(values) > 1
     ]
     closed = PROTOCOLS["closed"]
-    metrics = [Metric(tested(role), display_name=closed.role(role).title) for role in closed.roles]
+    found = scored(results.protocol)
+    metrics = [
+        Metric(tested(role), display_name=closed.role(role).title) for role in closed.roles if tested(role) in found
+    ]
     return hparams_config_pb(shown, metrics)

@@ -19,7 +19,7 @@ SCALE = (
     "framed, and named below: the nearest two classes"
 )
 SOME = " of the {shown} shown,\nof {all:,}: a seeded choice, each beside\nthe class nearest to it by {first}"
-MOST_ROWS = 25
+MOST_ROWS = 20
 
 
 def class_means_figure(title, runs):

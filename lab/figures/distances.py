@@ -1,14 +1,13 @@
 """Histograms of the distances between images."""
 
-import textwrap
-
 import numpy as np
 
 from lab.protocols import DISTANCE_BINS
 
-from .style import DIFFERENT, INK, MUTED, SAME, page, panels
+from .style import DIFFERENT, INK, MUTED, SAME, page, panels, wrapped
 
 LONGEST_COLUMN = 8  # Histograms one above the other.
+LONGEST_NAME = 42  # Letters on a line beside the scores.
 DISTANCES = "Euclidean distance between two test images, on L2-normalised embeddings; every pair, each curve of area 1"
 OWN_HEIGHTS = ".\nEach panel has a height of its own: compare where the curves lie, not how high they are."
 
@@ -32,8 +31,7 @@ def draw_distances(axes, bins, same, different, title="", scores="", below=False
     axes.set_yticks([])
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(colors=MUTED, labelsize=8)
-    name = textwrap.shorten(title, 42, placeholder=" …")
-    axes.set_title(name, fontsize=10, color=INK, loc="left", pad=17 if below and scores else None)
+    axes.set_title(title, fontsize=10, color=INK, loc="left", pad=17 if below and scores else None)
     if below:
         axes.annotate(
             scores, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points", fontsize=9, color=MUTED
@@ -46,7 +44,10 @@ def distances_figure(title, runs, named=True):
     """Distance histograms of some `Run`s, a dict by name, on one shared axis; each `named`, with its scores, or not."""
     columns = 1 if len(runs) <= LONGEST_COLUMN else 3
     height = -(-len(runs) // columns)
-    size = (8, 1.35 * height + 1.6) if columns == 1 else (5 * columns, 1.6 * height + 1.6)
+    runs = {wrapped(name, LONGEST_NAME): run for name, run in runs.items()}
+    more = max(name.count("\n") for name in runs)  # Lines.
+    high = 0.17 * more + (1.35 if columns == 1 else 1.6)
+    size = (8 if columns == 1 else 5 * columns), high * height + 1.6
     figure = page(size, title, h_pad=0.06)
     grid = panels(figure, height, columns, len(runs), sharex=True)
     for axes, (name, run) in zip(grid, runs.items(), strict=False):
@@ -56,6 +57,7 @@ def distances_figure(title, runs, named=True):
         axes.tick_params(labelbottom=True)  # The last of each column, also where the column is shorter.
     # Above the last panel of the first row and its words: inside of it, a histogram could lie under the key.
     room = 4 if columns > 1 else 2.6 if named else 0.3
+    room += 1.5 * more if named else 0
     last = grid[min(columns, len(runs)) - 1]
     last.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=room, ncols=2, fontsize=8, frameon=False)
     figure.supxlabel(f"{DISTANCES}{OWN_HEIGHTS if len(runs) > 1 else ''}", fontsize=9, color=MUTED)

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .names import MANY, WIDEST, name_classes, shown_name
+from .names import MANY, WIDEST, name_classes, shown_name, width_of
 from .style import (
     DPI,
     INK,
@@ -29,6 +29,7 @@ HOW_TO_READ = (
 )
 FEW = 100  # Points of a map, which are larger.
 ROOMY = 12  # Lines of a key of large letters.
+NARROW = 12  # Letters of a name of which three fit beside each other in a key.
 COLOR = "Colour: the true class."
 SAME_LAYOUT = "Maps of the same images start from the same layout."
 MISCLASSIFIED = (
@@ -87,10 +88,11 @@ def tsne_figure(title, caption="", note=f"{COLOR} {HOW_TO_READ} {SAME_LAYOUT}", 
     """One t-SNE map with the note on how to read it; `panel` has the other arguments of `draw_tsne`."""
     lines = [wrapped for line in caption.splitlines() for wrapped in textwrap.wrap(line, 78)]
     note = textwrap.fill(note, 90)
-    height = 7.15 + 0.17 * len(lines) + 0.14 * note.count("\n")
+    title = balanced(title, 50)
+    height = 7.15 + 0.2 * title.count("\n") + 0.17 * len(lines) + 0.14 * note.count("\n")
     figure = Figure(figsize=(6.4, height), dpi=DPI, layout="constrained")
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
-    draw_tsne(figure.add_subplot(), title=balanced(title, 50), caption="\n".join(lines), **panel)
+    draw_tsne(figure.add_subplot(), title=title, caption="\n".join(lines), **panel)
     figure.supxlabel(note, fontsize=8.5, color=MUTED, x=0.01, ha="left")
     return figure
 
@@ -127,7 +129,9 @@ def _draw_key(axes, class_names, colors, marked, note):
     ]
     if marked:
         handles.append(Line2D([], [], marker="x", linestyle="", color=INK, label="misclassified"))
-    form = {"ncols": 2, "fontsize": 11} if len(keyed) <= ROOMY else {"ncols": 3, "fontsize": 8}
+    form = {"ncols": 2, "fontsize": 11 if len(keyed) <= ROOMY else 8}
+    if len(keyed) > ROOMY and max(width_of(name) for _, name in keyed) <= NARROW:
+        form["ncols"] = 3
     if len(keyed) > MANY + 1:
         form = {"ncols": 4, "fontsize": 6.5, "labelspacing": 0.2, "handletextpad": 0, "columnspacing": 0.5}
     axes.legend(handles=handles, loc="upper left", frameon=False, borderaxespad=0, **form)

@@ -61,6 +61,8 @@ def _styles(roles):
         "reference": {"color": INK, "linestyle": "-", "linewidth": 2.4, "zorder": 3},
         "baseline": {"color": MUTED, "linestyle": ":", "linewidth": 1.8},
     }
+    if roles.count("reference") > 1:  # Values of softmax's arguments: all would be the same line.
+        del special["reference"]
     others = [i for i, role in enumerate(roles) if role not in special]
     colored = others if len(roles) <= MOST_COLORS else others[:EXTREMES] + others[-EXTREMES:]
     return [

@@ -84,6 +84,24 @@ def require_classes(source, class_names, labels):
         raise InputError(f"{source}: the training images must be of two classes or more. Received: {names}")
 
 
+def require_answers(found):
+    """Refuses a `Found` with queries of which none has an image to find: of its class, and not of its own camera."""
+    if found.queries is None:
+        return
+    _, labels = found.parts["test"]
+    cameras = {}  # Of the gallery's images, by their class.
+    for place in np.flatnonzero(~found.queries):
+        cameras.setdefault(int(labels[place]), set()).add(None if found.cameras is None else found.cameras[place])
+    for place in np.flatnonzero(found.queries):
+        own = set() if found.cameras is None else {found.cameras[place]}
+        if cameras.get(int(labels[place]), set()) - own:
+            return
+    other = "" if found.cameras is None else ", from another camera"
+    raise InputError(
+        f"{found.name}: no query has an image of its class in the gallery{other}: there is nothing to find"
+    )
+
+
 def content_of(found):
     """16 digits of SHA-256 over the images of a `Found`, in their order, with all that is said of each."""
     total = hashlib.sha256()

@@ -81,8 +81,8 @@ def test_what_is_known_of_an_image_has_a_header_and_a_line_each(config, tmp_path
     assert header == "class\tpredicted\tcorrect\tdistance to class mean\ttest image"
     assert len(lines) == N
     found = read_columns(tmp_path)
-    assert found["class"] == [f"digit {LABELS[i]}" for i in SHOWN]  # A number would be no label.
-    assert found["predicted"] == [f"digit {ARRAYS['test_predictions'][i]}" for i in SHOWN]
+    assert found["class"] == [f"class {LABELS[i]}" for i in SHOWN]  # A number would be no label.
+    assert found["predicted"] == [f"class {ARRAYS['test_predictions'][i]}" for i in SHOWN]
     assert found["correct"] == ["no" if LABELS[i] == 1 else "yes" for i in SHOWN]
     assert found["test image"] == [str(i) for i in SHOWN]
     expected = [np.linalg.norm(NORMALIZED[i] - MEANS[LABELS[i]]) for i in SHOWN]

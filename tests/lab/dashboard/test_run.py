@@ -130,6 +130,14 @@ def test_test_scores_are_those_of_the_classes_that_the_protocol_judges(tmp_path)
         assert event.tensor_proto.float_val[0] == scores[name]
 
 
+def test_where_no_class_is_known_nothing_is_called_the_nearest_mean(tmp_path):
+    folder = RunFolder(write_folder(tmp_path, protocol="unseen"))
+    write_run(folder, folder.load())
+    found = {tag for tag in read(folder)[0].Tags()["tensors"] if tag.startswith("test/")}
+    assert found == {f"test/{role}" for role in ROLES if role != "nearest_mean"}
+    assert columns(tmp_path)[1] == [f"test/{role}" for role in ROLES if role != "nearest_mean"]
+
+
 def test_what_a_loss_does_not_have_is_no_line_of_the_result(tmp_path):
     scores = dict.fromkeys(PROTOCOLS["closed"].scores, 0.5) | {"head_accuracy": None}
     folder = RunFolder(write_folder(tmp_path, "triplet_only", score=scores))

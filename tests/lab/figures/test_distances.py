@@ -75,5 +75,13 @@ def test_every_text_of_the_histograms_can_be_read(count):
     assert not unreadable(distances(count))
 
 
+@pytest.mark.parametrize("count", [3, 12])
+def test_a_long_name_is_shown_whole(count):
+    names = [f"exponential_triplet_class (softmax_weight=0.5, overlap={n}) (seed 1)" for n in range(count)]
+    figure = distances_figure("title", dict.fromkeys(names, named_run()))
+    assert [axes.get_title("left").replace("\n", "") for axes in figure.axes[:count]] == names
+    assert not unreadable(figure)
+
+
 def test_every_text_of_the_histogram_of_a_run_can_be_read():
     assert not unreadable(distances(1, named=False))

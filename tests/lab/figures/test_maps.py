@@ -125,14 +125,15 @@ def comparison(panels, class_names, note=NOTE):
     return comparison_tsne_figure("QUICK · fashion_mnist: what the loss does to the embedding", runs, note)
 
 
-def single(class_names, caption=TSNE_CAPTION):
-    title = "QUICK · triplet_center on fashion_mnist, seed 10: train images"
+def single(class_names, caption=TSNE_CAPTION, name="triplet_center"):
+    title = f"QUICK · {name} on fashion_mnist, seed 10: train images"
     return tsne_figure(title, caption, class_names=class_names, **ring())
 
 
 FIGURES = {
     "one": lambda: single(FASHION),
     "one, digits": lambda: single(DIGITS),
+    "one with changes": lambda: single(FASHION, name=f"{LONGEST_NAME} (exponential_center_weight=0.25)"),
     "one of unseen classes": lambda: single(FASHION, UNSEEN_CAPTION),
     "comparison of 1": lambda: comparison(1, FASHION),
     "comparison of 2": lambda: comparison(2, FASHION),
@@ -183,6 +184,12 @@ def test_a_comparison_has_every_panel_and_a_key_of_all_classes():
     assert "misclassified" in shown
     assert any("by the loss's own classifier" in " ".join(text.split()) for text in shown)
     assert sum(LONGEST_NAME in word for word in shown) == 5
+
+
+def test_wide_names_in_the_key_take_no_width_from_the_maps():
+    two_classes = ring() | {"labels": ring()["labels"] // 5}
+    runs = {f"{LONGEST_NAME} {number}": run_of(20 * ["обыкновенный снегирь"], **two_classes) for number in range(5)}
+    assert not unreadable(comparison_tsne_figure("title", runs, NOTE))
 
 
 def test_a_comparison_draws_each_panel_from_its_own_run():

@@ -100,6 +100,12 @@ def test_softmax_and_raw_pixels_are_drawn_as_such_whatever_their_name_says():
     assert len({looked[0], looked[3], looked[4]}) == 3
 
 
+def test_values_of_an_argument_of_softmax_are_told_apart():
+    smoothed = [{"overrides": {"label_smoothing": value}, "sweep": "label_smoothing"} for value in (0.0, 0.1, 0.2)]
+    figure = roc_figure("title", {f"{s}": run_of(rates(1.0), loss="softmax", **s) for s in smoothed})
+    assert len({looks(line) for line in drawn_lines(figure)}) == 3
+
+
 def test_every_picture_has_the_same_scales():
     given = [comparison(4), {"chance": run_of(np.clip(FARS, 0, 1))}, {"perfect": run_of(np.ones(len(FARS)))}]
     for runs in given:
