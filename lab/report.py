@@ -64,9 +64,10 @@ def _how_measured(results):
             f"{units}. ± is the half-width of the 95 % confidence interval of the mean over {units}, of each loss on "
             "its own: it describes a loss and compares none."
         )
+    taken = "class means and the 5-NN gallery" if "knn_accuracy" in results.protocol.scores else "class means"
     how = (
         f"Scores on test images, {shown} Everything but the head, the lengths and what is told by logits is "
-        "measured on L2-normalised embeddings, with class means and the 5-NN gallery from training images."
+        f"measured on L2-normalised embeddings, with {taken} from training images."
     )
     return results.protocol.method.format(how=how)
 

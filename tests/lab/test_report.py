@@ -68,6 +68,13 @@ def test_of_raw_pixels_alone_the_summary_says_nothing_of_training(folder):
     assert "Trained" not in summary(gather(folder, SETTINGS))
 
 
+def test_a_gallery_is_spoken_of_where_five_neighbours_vote(tmp_path):
+    for protocol, split, is_told in (("closed", None, True), ("open", 0, False), ("unseen", None, False)):
+        folder = tmp_path / protocol
+        write_run(folder, protocol=protocol, split=split)
+        assert ("5-NN gallery" in summary(gather(folder))) is is_told
+
+
 def test_results_of_the_open_protocol_name_the_split_and_leave_empty_what_a_loss_does_not_have(tmp_path):
     scores = dict.fromkeys(PROTOCOLS["open"].scores, 0.5) | {"known_head_accuracy": None}
     write_run(tmp_path, "triplet_only", score=scores, protocol="open", split=2)
