@@ -132,6 +132,8 @@ def main():
         parser.error("the characters are in the fonts of fewer than two folders: install those above, or give --fonts")
     images = draw_all(parts, options.size)
     images = {character: parts for character, parts in images.items() if min(map(len, parts.values())) >= FEWEST}
+    if not images:
+        parser.error(f"no character has {FEWEST} images or more in either part: give more fonts")
     save(images, options.folder)
     for part in ("train", "test"):
         counts = [len(parts[part]) for parts in images.values()]

@@ -43,7 +43,7 @@ def measure(flags):
         start_up = seconds("--list")
         comparison = seconds("--summarize", "--runs", runs) - start_up
         stages = collections.Counter({"start-up": start_up, "comparison": comparison})
-        folders = [path.parent for path in pathlib.Path(runs).rglob("seed-*/metrics.json")]
+        folders = [path.parent for path in pathlib.Path(runs).rglob("*seed-*/metrics.json")]
         for folder in folders:
             timing = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))["timing"]
             stages.update(timing["stages"] | {"training": timing["train_seconds"]})

@@ -7,6 +7,7 @@ from lab.batches import Batches
 from lab.errors import InputError
 from lab.hosts import alone, company
 from lab.machine import memory
+from lab.networks import weights_content
 from losses import LOSSES
 from models import build_embedder
 
@@ -37,6 +38,16 @@ def check(settings, splits):
     except ValueError as error:
         raise InputError(str(error)) from error
     _check_devices(first, splits.values())
+
+
+def check_weights(settings):
+    """Refuses a file of weights that is another one where a run is trained than where the command was given.
+
+    Raises:
+        InputError: If it is.
+    """
+    if settings.weights_content not in (None, weights_content(settings.weights)):
+        raise InputError(f"{settings.weights} holds other weights there than here. Copy it, to the same place")
 
 
 def _check_network(settings, splits):

@@ -16,7 +16,11 @@ class Cluster:
     """The workers of a scheduler, and the processes of those that were started for this command alone, if any."""
 
     def __init__(self, client, processes):
-        self.client, self.processes = client, processes
+        self.client, self.processes, self.address = client, processes, client.scheduler.address
+
+    def is_lost(self, error):
+        """Whether an error of what was asked came of a scheduler that does not answer, or has not for some time."""
+        return (isinstance(error, OSError) and error.errno is None) or self.client.status != "running"
 
     def workers(self):
         """Dict from the addresses of the workers to the names of their hosts.
@@ -26,8 +30,10 @@ class Cluster:
         """
         try:  # Not by `scheduler_info`: what the client asks of itself now and then comes between, and has no workers.
             found = self.client.sync(self.client.scheduler.identity, n_workers=-1)["workers"]
-        except OSError:
-            raise Fault(f"the scheduler at {self.client.scheduler.address} is gone. {KEPT}") from None
+        except Exception as error:
+            if not self.is_lost(error):
+                raise
+            raise Fault(f"the scheduler at {self.address} is gone. {KEPT}") from None
         if self.processes and all(process.poll() is not None for process in self.processes):
             raise Fault(f"every worker of this command has died. {KEPT}")
         return {address: each["host"] for address, each in found.items()}

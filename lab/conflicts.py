@@ -20,7 +20,7 @@ def differences(found, settings, ignored=(), between=", now "):
     if different.pop("content", None):
         yield f"other images, or in another size, than {settings.dataset} has now"
     if different.pop("weights_content", None) and "weights" not in different:
-        yield f"other weights than {settings.weights} holds now"
+        yield f"other weights than {settings.weights} had then"
     for name, (old, new) in different.items():
         yield f"{_flag(name)} {_in_words(old)}{between}{_in_words(new)}"
     for name in sorted({*overrides[0], *overrides[1]}):
@@ -38,7 +38,7 @@ def at_work(claim, settings):
         found = Settings.from_dict(claim.other.get("work"))
     except ValueError:  # It is about to be written, or is of another version.
         return None
-    if found == settings:
+    if not found.differences(settings):
         return None
     return (
         f"{claim.holder} is at a run with other settings in {claim.file.parent} "

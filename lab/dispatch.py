@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pickle
 import shutil
+import signal
 import sys
 import threading
 import time
@@ -84,18 +85,29 @@ class _Dispatcher:
         """Ends what is not done."""
         self._stop(self.runs)
         for run in self.runs:
-            run.future.cancel()
+            self._cancel(run)
         for folder in list(self.turns.given):  # One may not have been sent.
             self.turns.give_back(folder, is_ended=False)
 
     def _stop(self, runs):
-        with contextlib.suppress(OSError):
-            self._ask(worker.stop, [run.name for run in runs], runs)
+        self._ask(worker.stop, [run.name for run in runs], runs)
 
     def _ask(self, what, about, runs):
         """Dict from the addresses of those who have the runs to what they answer, or to an error."""
         addresses = [run.address for run in runs]
-        return self.cluster.client.run(what, about, workers=addresses, on_error="return") if runs else {}
+        try:
+            return self.cluster.client.run(what, about, workers=addresses, on_error="return") if runs else {}
+        except Exception as error:
+            if not self.cluster.is_lost(error):  # Else the next look for workers says so, if it stays lost.
+                raise
+            return {}
+
+    def _cancel(self, run):
+        try:
+            run.future.cancel()
+        except Exception as error:
+            if not self.cluster.is_lost(error):
+                raise
 
     def _send(self, address, folder, claim):
         settings = self.study.asked[folder]
@@ -119,10 +131,7 @@ class _Dispatcher:
             with contextlib.suppress(Lost):
                 run.claim.check()
         known = {run.name: (run.lines, run.times) for run in runs}
-        try:
-            news = self._ask(worker.look, known, runs)
-        except OSError:  # The scheduler is about to be gone too: the next round says so.
-            return
+        news = self._ask(worker.look, known, runs)
         for run in runs:
             found = news.get(run.address)  # Or an error: of a worker that is about to be gone, or of its task too.
             if run.claim.is_lost or not isinstance(found, dict) or run.name not in found:
@@ -142,9 +151,11 @@ class _Dispatcher:
         """Keeps what a run has left, and gives its `Settings`, but for raw pixels."""
         try:
             outcome = _outcome(run, where)
-        except concurrent.futures.CancelledError:
+        except (concurrent.futures.CancelledError, OSError) as error:
+            if isinstance(error, OSError) and not self.cluster.is_lost(error):
+                raise
             self._stop([run])
-            self._let_go(run, "goes on: the connection to the scheduler was lost for a moment")
+            self._let_go(run, "is to go on: the connection to the scheduler was lost")
             return
         self._show(run, outcome.lines[run.lines :])
         if outcome.status is None:
@@ -163,7 +174,7 @@ class _Dispatcher:
 
     def _end(self, run, is_ended):
         self.runs.remove(run)
-        run.future.cancel()
+        self._cancel(run)
         self.turns.give_back(run.folder, is_ended)
 
     def _wait(self, workers):
@@ -190,16 +201,20 @@ def _outcome(run, where):
         raise InputError(
             f"worker {where}: {error}. Start it in the folder of this code, by python -m dask worker"
         ) from None
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        raise InputError(
+            f"the scheduler: {error.__cause__}. Start it in the folder of this code, by python -m dask scheduler"
+        ) from None
     message = next((s for s in reversed(outcome.errors.splitlines()) if s.startswith(PREFIX)), "").removeprefix(PREFIX)
     if outcome.status == 2:
         raise InputError(f"worker {where}: {message}")
     if outcome.status == REFUSED:
         raise Fault(f"worker {where}: {message}")
-    if signal := _signal(outcome.status):
-        raise Fault(
-            f"worker {where}: the process of {run.settings.title} was ended by signal {signal}, as for want of memory. "
-            f"{KEPT}"
-        )
+    if number := _signal(outcome.status):
+        why = ", as for want of memory" if number == signal.SIGKILL else ""
+        raise Fault(f"worker {where}: the process of {run.settings.title} was ended by signal {number:d}{why}. {KEPT}")
     if outcome.status:
         raise RuntimeError(f"{run.settings.title} on worker {where}:\n{outcome.errors}")
     return outcome
@@ -207,9 +222,9 @@ def _outcome(run, where):
 
 def _signal(status):
     """The signal that has ended a process, whether it could end itself or not; None of any other status."""
-    if status is None or 0 <= status <= 128:
+    if status is None:
         return None
-    return -status if status < 0 else status - 128
+    return -status if status < 0 else status - 128 if 128 < status < 160 else None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,6 +7,7 @@ import sys
 import time
 import traceback
 
+from lab.checks import check_weights
 from lab.colored import colored_classes
 from lab.errors import InputError
 from lab.faults import as_fault
@@ -60,6 +61,7 @@ def follow(options, load_dataset):
 def _train(splits):
     told = company().told({})
     settings = Settings.from_dict(json.loads(told["settings"].item()))
+    check_weights(settings)
     data = splits[settings.split]
     model = build_model(settings, data.image_shape, data.num_classes)
     film = [Film(data.validation, settings, colored_classes(data))] if told["film"] else []

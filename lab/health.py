@@ -134,7 +134,7 @@ class Health(keras.callbacks.Callback):
         name = self.settings.loss
         now = LOSSES[name].options() | self.settings.overrides
         yield "a lower --learning-rate"
-        others = [f"{term}_weight" for term in LOSSES[name].terms if term != "softmax"]
+        others = [key for term in LOSSES[name].terms if term != "softmax" and now[key := f"{term}_weight"]]
         if now.get("softmax_weight") == 0:
             yield f"a softmax term beside the loss (--set {name}.softmax_weight=1)"
         elif "softmax_weight" in now and others:
@@ -142,11 +142,10 @@ class Health(keras.callbacks.Callback):
         if "mining" in now:
             better = {"mining": "semi_hard", "normalize": True}
             changes = [f"{name}.{key}={as_given(value)}" for key, value in better.items() if now[key] != value]
-            yield (
-                f"--set {' '.join(changes)}"
-                if changes
-                else f"a smaller margin (--set {name}.margin={now['margin'] / 2:g})"
-            )
+            if changes:
+                yield f"--set {' '.join(changes)}"
+            elif now["margin"] and not now["soft_margin"]:
+                yield f"a smaller margin (--set {name}.margin={now['margin'] / 2:g})"
 
     def _fail(self, failure):
         self.failure = failure

@@ -1,7 +1,6 @@
 """The flags of a command, as checked settings. Whatever is wrong is said before any training."""
 
 import dataclasses
-import hashlib
 import inspect
 import pathlib
 import shlex
@@ -19,6 +18,7 @@ from lab.files import make_folder
 from lab.flags import AUGMENTATIONS, SPLITS, TRIALS, make_parser
 from lab.hosts import company
 from lab.machine import choose_precision
+from lab.networks import weights_content
 from lab.protocols import PROTOCOLS
 from lab.recipes import by_recipe
 from lab.settings import Settings, as_given
@@ -162,7 +162,7 @@ def _options(flags, command):
     # That of a path shows in its content.
     size = "x".join(map(str, flags.image_size)) if flags.image_size and flags.dataset in SOURCES else None
     same |= {"precision": precision, "image_size": size, "backend": keras.backend.backend()}
-    same["weights_content"] = _content(flags.weights)
+    same["weights_content"] = weights_content(flags.weights)
     if flags.augment is not None:
         same["augment"] = tuple(name for name in AUGMENTATIONS if name in (flags.augment or ["shift"]))
     del same["dataset"], same["sweep"]
@@ -179,14 +179,6 @@ def _options(flags, command):
     return Options(
         **given | new | {"splits": splits, "trials": flags.trials or TRIALS, "to": flags.to or flags.runs / "embedded"}
     )
-
-
-def _content(file):
-    """Hash of what a file of weights holds; None if there is none, as of `imagenet`."""
-    if file is None or not pathlib.Path(file).is_file():
-        return None
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def _path(flags):

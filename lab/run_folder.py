@@ -116,7 +116,7 @@ class RunFolder:
                 f"{self.path} holds a run with settings that this version does not know{unknown(kept)}. "
                 "Keep it and choose another place with --runs, or give this command again with --overwrite."
             )
-        if found != settings:
+        if found.differences(settings):
             raise ConflictError(
                 f"{self.path} holds a run with other settings ({'; '.join(differences(found, settings))}). "
                 "Keep it and choose another place with --runs, or give this command again with --overwrite."

@@ -136,6 +136,8 @@ class Settings:
     def differences(self, other, ignored=()):
         """What differs: dict from a field, in the order of their names, to the two values."""
         mine, theirs = dataclasses.asdict(self), dataclasses.asdict(other)
+        if None in (self.weights_content, other.weights_content):  # An older version did not keep it.
+            mine["weights_content"] = theirs["weights_content"]
         return {
             name: (mine[name], theirs[name])
             for name in sorted(mine)

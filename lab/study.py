@@ -6,7 +6,7 @@ import pathlib
 
 from evaluation.geometry import NEIGHBORS
 from lab.batches import Batches
-from lab.checks import check
+from lab.checks import check, check_weights
 from lab.errors import InputError
 from lab.estimate import Estimate
 from lab.files import make_folder
@@ -40,8 +40,8 @@ class Study:
         if not self.overwrite:
             return "Interrupted. Finished runs are kept; the same command goes on from there."
         return (
-            "Interrupted. Finished runs are kept, and those not begun are as before: give their losses alone, with "
-            "--overwrite. The one that was stopped goes on if its loss is given alone, without --overwrite."
+            "Interrupted. Finished runs are kept, and those not begun are as before. Delete the folders of these: then "
+            "the same command, without --overwrite, goes on from there."
         )
 
     def folder(self, settings):
@@ -128,10 +128,11 @@ def study_of_one(settings, path, options, data):
     """The `Study` of one run in a folder, on a `Dataset` that another process has planned it on.
 
     Raises:
-        InputError: If that had other images.
+        InputError: If that had other images, or other weights to start from.
     """
     if (data.name, data.content) != (settings.dataset, settings.content):
         raise InputError(f"{options.dataset} has other images there than here. Copy it, to the same place")
+    check_weights(settings)
     return Study(path, [settings], {settings.split: data.hold_out(options.held_out(data)[settings.split])}, False)
 
 

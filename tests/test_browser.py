@@ -264,7 +264,7 @@ def open_projector(page, address):
 def click_bookmark(page, frame):
     frame.locator("vz-projector-bookmark-panel .state-radio").first.click()
     for digit in range(10):
-        frame.locator("vz-projector-data-panel").get_by_text(f"digit {digit}", exact=True).first.wait_for()
+        frame.locator("vz-projector-data-panel").get_by_text(f"class {digit}", exact=True).first.wait_for()
     page.wait_for_timeout(3000)  # The points are drawn on a canvas: nothing else tells that they are there.
 
 

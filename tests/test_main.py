@@ -154,7 +154,7 @@ def test_the_projector_knows_the_images_of_the_map(runs):
         with open(folder / "projector_images.tsv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         assert [int(row["test image"]) for row in rows] == arrays["tsne_indices"].tolist()
-        assert [row["class"] for row in rows] == [f"digit {label}" for label in arrays["tsne_test_labels"]]
+        assert [row["class"] for row in rows] == [f"class {label}" for label in arrays["tsne_test_labels"]]
         wrong = [row["class"] != row["predicted"] for row in rows]
         assert wrong == [row["correct"] == "no" for row in rows] == arrays["tsne_mistakes"].tolist()
         normalized = l2_normalize(arrays["test_embeddings"])[arrays["tsne_indices"]]
@@ -375,7 +375,7 @@ def test_the_open_protocol_scores_the_classes_it_held_out(open_runs):
         with open(folder / "projector_images.tsv", newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, delimiter="\t"))
         unknown = [row for row in rows if row["correct"] == "class never seen"]
-        assert {row["class"] for row in unknown} == {f"digit {digit}*" for digit in held_out}
+        assert {row["class"] for row in unknown} == {f"class {digit}*" for digit in held_out}
         assert not {row["predicted"] for row in rows} & {row["class"] for row in unknown}
 
 

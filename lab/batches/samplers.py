@@ -24,20 +24,21 @@ def batch_shape(counts, balanced, classes_per_batch=None, per_class=None):
     for name, number in ("classes per batch", classes_per_batch), ("images per class", per_class):
         if number is not None and number < 1:
             raise ValueError(f"A batch needs at least 1 of its {name}. Received: {number}")
+    least = PAIR if balanced else 1
     if classes_per_batch is not None:
         if classes_per_batch > len(counts):
             raise ValueError(
                 f"A batch of {classes_per_batch:,} classes (--classes-per-batch) needs as many to draw from. There are "
                 f"{len(counts):,}"
             )
-        return classes_per_batch, per_class or max(PAIR, IMAGES // classes_per_batch)
+        return classes_per_batch, per_class or max(least, IMAGES // classes_per_batch)
     if per_class is None:
         per_class = IMAGES // CLASSES
         if balanced and len(counts) > CLASSES:
             # A classifier of 1,000 classes learns nothing from ten at a time.
             per_class = max(FEWEST_EACH, IMAGES // len(counts))
             per_class = min(per_class, max(PAIR, int(np.median(counts))))
-    return min(max(PAIR, IMAGES // per_class), len(counts)), per_class
+    return min(max(least, IMAGES // per_class), len(counts)), per_class
 
 
 def balanced_indices(labels, rng, classes_per_batch, per_class):

@@ -2,7 +2,7 @@
 
 import keras
 
-from .backbones import backbones, features
+from .backbones import backbones, features, weights_content
 from .normalization import FusedBatchNormalization, start_averages
 from .own import EMBEDDING_INITS, build_cnn, build_lenet_plus_plus, build_resnet, build_vgg, embedding
 from .portable import portable
@@ -16,6 +16,7 @@ __all__ = [
     "build_embedder",
     "portable",
     "start_averages",
+    "weights_content",
 ]
 
 MODELS = {

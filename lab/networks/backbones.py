@@ -1,5 +1,6 @@
 """The networks of `keras.applications`, with their own preprocessing inside."""
 
+import hashlib
 import inspect
 import pathlib
 import re
@@ -62,6 +63,14 @@ def features(name, images, weights=None, freeze=False):
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = min(layer.momentum, MOMENTUM)
     return network.output
+
+
+def weights_content(file):
+    """Hash of what a file of weights holds; None if it is no file, as of `imagenet`."""
+    if file is None or not pathlib.Path(file).is_file():
+        return None
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 _WEIGHTS = (

@@ -1,9 +1,10 @@
-"""A study that is shared out among the workers of a cluster ends as that of one process."""
+"""A study that is shared out among the workers of a cluster ends as that of one process, or with a line."""
 
 import os
 import pathlib
 import subprocess
 import sys
+import types
 
 import psutil
 import pytest
@@ -11,6 +12,8 @@ from dask.system import CPU_COUNT
 from support.same_results import differences
 
 from lab.claims import CLAIM
+from lab.cluster import Cluster, _gpus
+from lab.faults import Fault
 from lab.worker import ROOT, THREADS
 
 LOSSES, SEEDS = ("softmax", "center", "triplet"), 2
@@ -79,3 +82,32 @@ def test_where_a_worker_is_killed_each_run_is_trained_once_and_the_results_are_t
 def test_two_commands_with_workers_of_their_own_share_one_folder(alone, tmp_path):
     commands = [start(tmp_path, "--cluster", "local:3") for _ in range(2)]
     check(tmp_path, [line for command in commands for line in output_of(command)], alone)
+
+
+@pytest.mark.parametrize(
+    ("visible", "found"), [("0,2", ["0", "2"]), ("0, 2", ["0", "2"]), ("GPU-1a", ["GPU-1a"]), ("", []), ("-1", [])]
+)
+def test_workers_of_this_machine_share_the_gpus_that_are_visible(visible, found, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert _gpus() == found
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "lost"),
+    [
+        ("running", OSError("Timed out trying to connect to tcp://127.0.0.1:8786"), True),
+        ("closed", AttributeError("'NoneType' object has no attribute 'identity'"), True),  # As a closed client has it.
+        ("connecting", RuntimeError("ConnectionPool is closed"), True),
+        ("running", KeyError("workers"), False),  # A fault of our own.
+        ("running", OSError(28, "No space left on device"), False),
+    ],
+)
+def test_a_scheduler_that_is_gone_ends_the_command_with_a_line_and_nothing_else_does(status, error, lost):
+    def sync(*_, **__):
+        raise error
+
+    scheduler = types.SimpleNamespace(address="tcp://127.0.0.1:8786", identity=None)
+    client = types.SimpleNamespace(scheduler=scheduler, status=status, sync=sync)
+    with pytest.raises(Fault if lost else type(error)) as told:
+        Cluster(client, []).workers()
+    assert ("the scheduler at tcp://127.0.0.1:8786 is gone" in str(told.value)) is lost

@@ -29,6 +29,9 @@ class FakeCluster:
         self.addresses, self.client = list(addresses), self
         self.sent, self.news, self.stopped = collections.defaultdict(list), {}, []
 
+    def is_lost(self, error):
+        return isinstance(error, OSError) and error.errno is None
+
     def workers(self):
         return dict.fromkeys(self.addresses, "host")
 
@@ -157,7 +160,7 @@ def test_a_run_whose_connection_was_lost_for_a_moment_is_stopped_and_given_again
     title = titles(trained)["a"]
     assert list(trained.round()) == []
     assert trained.cluster.stopped == [name]
-    assert f"{title} goes on: the connection to the scheduler was lost" in capsys.readouterr().out
+    assert f"{title} is to go on: the connection to the scheduler was lost" in capsys.readouterr().out
     list(trained.round())
     assert sorted(titles(trained)) == ["a", "b"]
 
@@ -184,7 +187,7 @@ def test_a_run_whose_worker_heard_nothing_for_too_long_is_given_again(trained):
         (Outcome(2, [], "noise\nmain.py: no such folder\n", {}), InputError, "worker a on host: no such folder"),
         (Outcome(3, [], "main.py: /x: No space left\n", {}), Fault, "worker a on host: /x: No space left"),
         (Outcome(-9, [], "", {}), Fault, "worker a on host: the process of .* was ended by signal 9, as for want of"),
-        (Outcome(143, [], "", {}), Fault, "worker a on host: the process of .* was ended by signal 15, as for want of"),
+        (Outcome(143, [], "", {}), Fault, r"worker a on host: the process of .* was ended by signal 15\. Runs that"),
         (Outcome(1, [], "Traceback\nKeyError: 1\n", {}), RuntimeError, "on worker a on host:\nTraceback\nKeyError: 1"),
     ],
 )
@@ -198,6 +201,14 @@ def test_a_process_that_ends_badly_ends_the_command_as_it_would_have(trained, ou
 def test_a_worker_that_does_not_find_the_code_is_told_where_to_start(trained):
     trained.cluster.sent["a"][-1][2].set_exception(ModuleNotFoundError("No module named 'lab'"))
     with pytest.raises(InputError, match=r"worker a on host: No module named 'lab'\. Start it in the folder of this"):
+        list(trained.round())
+
+
+def test_a_scheduler_that_does_not_find_the_code_is_told_where_to_start(trained):
+    error = RuntimeError("Error during deserialization of the task graph")
+    error.__cause__ = ModuleNotFoundError("No module named 'lab'")
+    trained.cluster.sent["a"][-1][2].set_exception(error)
+    with pytest.raises(InputError, match=r"the scheduler: No module named 'lab'\. Start it in the folder of this"):
         list(trained.round())
 
 

@@ -202,6 +202,12 @@ def test_no_remedy_is_what_the_run_has_already():
     assert "a smaller margin (--set triplet.margin=0.1)" in failure
 
 
+@pytest.mark.parametrize("overrides", [{"margin": 0.0}, {"soft_margin": True}])
+def test_no_smaller_margin_is_a_remedy_where_there_is_none(overrides):
+    failure = watched("triplet", ALIKE, overrides=overrides | {"triplet_weight": 0.0}, triplet=0.5).failure
+    assert failure.endswith("Known remedies: a lower --learning-rate.")
+
+
 def test_the_remedies_name_neither_softmax_nor_mining_where_the_loss_has_none():
     assert "softmax" not in watched("triplet_only", ALIKE, triplet=0.5).failure
     assert "margin=0.1" in watched("triplet_only", ALIKE, triplet=0.5).failure

@@ -224,9 +224,14 @@ def test_what_an_older_run_does_not_say_is_what_every_run_did_then(finished):
         finished.is_done(changed(sampler="shuffle"), overwrite=False)
 
 
+def test_a_run_of_a_version_that_did_not_keep_what_its_weights_were_is_done(finished):
+    write_settings(finished, **SETTINGS.to_dict() | {"weights": "w.h5"})
+    assert finished.is_done(changed(weights="w.h5", weights_content="b"), overwrite=False)
+
+
 def test_a_run_from_other_weights_of_the_same_file_is_refused(finished):
     write_settings(finished, **SETTINGS.to_dict() | {"weights": "w.h5", "weights_content": "a"})
-    with pytest.raises(ConflictError, match=r"\(other weights than w\.h5 holds now\)"):
+    with pytest.raises(ConflictError, match=r"\(other weights than w\.h5 had then\)"):
         finished.is_done(changed(weights="w.h5", weights_content="b"), overwrite=False)
 
 

@@ -8,12 +8,14 @@ import types
 import numpy as np
 import pytest
 from support.runs import write_run
-from support.small_network import few_digits
+from support.small_network import few_digits, small_settings
 
 from lab.backup import BACKUP
+from lab.checks import check_weights
 from lab.claims import Claim
 from lab.errors import InputError
 from lab.log import Log
+from lab.networks import weights_content
 from lab.options import parse_options
 from lab.run_folder import RunFolder
 from lab.study import plan
@@ -269,10 +271,21 @@ def test_a_study_has_failed_if_a_run_that_was_asked_for_has(planned, folder):
     assert study.has_failed()
 
 
+def test_a_file_of_weights_that_is_another_one_where_a_run_is_trained_is_refused(tmp_path):
+    file = tmp_path / "own.weights.h5"
+    file.write_bytes(b"as where the command was given")
+    settings = small_settings(weights=str(file), weights_content=weights_content(file))
+    check_weights(settings)
+    check_weights(small_settings(weights="imagenet"))
+    file.write_bytes(b"as another host has it")
+    with pytest.raises(InputError, match=r"own\.weights\.h5 holds other weights there than here\. Copy it"):
+        check_weights(settings)
+
+
 def test_it_says_how_an_interrupted_study_goes_on(planned):
     assert planned().interrupted == "Interrupted. Finished runs are kept; the same command goes on from there."
     assert (
-        "those not begun are as before: give their losses alone, with --overwrite" in planned("--overwrite").interrupted
+        "Delete the folders of these: then the same command, without --overwrite" in planned("--overwrite").interrupted
     )
 
 

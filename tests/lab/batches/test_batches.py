@@ -165,6 +165,10 @@ def test_a_batch_has_what_is_asked_for_and_the_rest_follows(asked, shape):
         assert (len(counts), *set(counts)) == shape
 
 
+def test_a_shuffled_batch_is_no_larger_for_want_of_classes():
+    assert len(Batches(split_of(300, 300), 0, "shuffle", per_class=240)[0][1]) == 240
+
+
 def test_a_batch_of_very_many_classes_has_pairs():
     _, counts = np.unique(Batches(split_of(*[3] * 200), 0, classes_per_batch=150)[0][1], return_counts=True)
     assert list(counts) == [2] * 150

@@ -22,6 +22,7 @@ from lab.errors import InputError
 from lab.files import read_json, save_json
 from lab.recognition import recognize
 from lab.recognition.recognize import MOST_QUERIES
+from lab.sources.images import read_image
 
 pytestmark = pytest.mark.xdist_group("recognition")  # They share what takes long to make.
 
@@ -234,17 +235,22 @@ def test_without_this_project_images_are_compared_the_same_way_by_the_readme(clo
     readme = (pathlib.Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
     (alone,) = (block for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "def embed(" in block)
     alone = alone.replace("runs/mnist/center/seed-0/embedder.keras", "embedder.keras")
-    alone = alone.replace('["new.png"]', "sys.argv[1:3]").replace('["seven.png", "two.png"]', "sys.argv[3:]")
+    alone = alone.replace('["new.png"]', "sys.argv[1:3]").replace('["seven.png", "two.png"]', "sys.argv[3:6]")
     own = '{"models", "lab", "losses", "evaluation"}'
     alone += (
         f'assert not {own} & {{name.partition(".")[0] for name in sys.modules}}\nnp.save("distances.npy", distances)'
+        '\nnp.save("flat.npy", read(sys.argv[6]))'
     )
     folder, data = closed
     files = write_images(tmp_path / "images", data.test.images[:5])
     turn_as_a_camera_does(files[2])
     make_transparent(files[3])
+    flat = tmp_path / "flat.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (13, 20), np.uint8)).save(flat)
     (tmp_path / "embedder.keras").write_bytes((folder / "embedder.keras").read_bytes())
-    subprocess.run([sys.executable, "-I", "-c", f"import sys\n{alone}", *files], cwd=tmp_path, check=True)
+    subprocess.run([sys.executable, "-I", "-c", f"import sys\n{alone}", *files, flat], cwd=tmp_path, check=True)
+    expected = read_image(flat, data.image_shape).astype(float)
+    np.testing.assert_allclose(np.load(tmp_path / "flat.npy"), expected, atol=1)
     arrays, _ = of_run(folder)
     points = normalize(arrays["test_embeddings"][:5])
     expected = [[math.dist(new, reference) for reference in points[2:]] for new in points[:2]]
