@@ -11,7 +11,7 @@ from lab.figures.fonts import undrawable
 from lab.parts import SPLIT_SEED, checked_part, for_test, for_validation, require_images, say_lone, some_pairs
 from lab.rows import Rows
 from lab.sources import SOURCES, read
-from lab.sources.found import Found, require_answers, untracked
+from lab.sources.found import require_answers, untracked
 from lab.sources.listing import in_short
 
 LETTERS = 10  # Named in a message.
@@ -205,26 +205,12 @@ def part_of(data, train, validation):
     return dataclasses.replace(data, train=data.train[np.union1d(chosen, firsts[lacking])], validation=validation)
 
 
-def make_dataset(name, train, test, class_names, validation):
-    """Checks arrays, splits off the validation images and returns a `Dataset`.
-
-    Args:
-        name: Name for titles and folders.
-        train, test: Images and labels: `(n, height, width)` or `(n, height, width, channels)`, uint8 or floats that
-            are whole numbers in `[0, 255]`; class numbers `(n,)`. Every class has a training image at least, two
-            classes have two, and some class has two test images.
-        class_names: One name per class.
-        validation: Number of training images that become the validation part.
+def _of_parts(found, report):
+    """The `Dataset` of what was `Found`: every class it is trained on has an image, every part the same shape.
 
     Raises:
-        InputError: If images or labels are not of that kind, or training and validation cannot both have their part.
+        InputError: If images or labels are of another kind, or training and validation cannot both have their part.
     """
-    parts = {"train": train, "test": test}
-    return _of_parts(Found(name, tuple(class_names), parts, validation=validation), report=print)
-
-
-def _of_parts(found, report):
-    """The `Dataset` of what was `Found`: every class it is trained on has an image, every part the same shape."""
     name, parts = found.name, {}
     for part, arrays in found.parts.items():
         parts[part] = Split(*checked_part(f"{name} {part}", *arrays, len(found.class_names)))

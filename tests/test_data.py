@@ -6,9 +6,10 @@ import re
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from support.datasets import make_dataset
 from support.numbered_images import counts_of, mixed_labels, numbered_images, numbers_of
 
-from data import load_dataset, make_dataset, part_of
+from data import load_dataset, part_of
 from lab.errors import InputError
 from lab.sources import SOURCES, Source
 from lab.sources.found import Found

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
+from support.datasets import make_dataset
 
-from data import Split, make_dataset
+from data import Split
 from lab.errors import InputError
 
 
