@@ -247,15 +247,14 @@ def test_the_comparison_without_margin_runs_as_the_reference_study_has_it(tmp_pa
     assert printed == [("cosface", "0.25"), ("arcface", "-0.125"), ("a_softmax", "0.25")]
 
 
-def column(dataset, score, percent):
-    """The cells of the comparison with `normalized_softmax` by one score, from the study's results."""
+def column(dataset, score, percent, reference="normalized_softmax", losses=("cosface", "arcface", "a_softmax")):
+    """The cells of the comparison of some losses with a reference by one score, from a study's results."""
     scores = {}
     with open(ROOT / "runs" / "reference" / dataset / "results.csv", newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             value = float(row[score]) * (100 if percent else 1)
             scores.setdefault(row["loss"], {})[row["seed"]] = {0: value}
-    losses = ("cosface", "arcface", "a_softmax")
-    found = compare(scores["normalized_softmax"], {loss: scores[loss] for loss in losses})
+    found = compare(scores[reference], {loss: scores[loss] for loss in losses})
     digits = 2 if percent else 4
     cells = {
         loss: f"{one.difference.mean:+.{digits}f} ± {one.difference.half_width:.{digits}f}".replace("-", "−")
@@ -272,6 +271,19 @@ def test_the_comparison_without_margin_is_that_of_the_results():
         for dataset in ("mnist", "fashion_mnist")
         for score, percent in (("center_accuracy", True), ("map_at_r", False), ("tar_at_far_1e-3", True))
     ]
+    assert [row[1:] for row in table] == [list(row) for row in zip(*columns, strict=True)]
+
+
+def test_the_comparison_at_91_and_95_percent_is_that_of_the_results():
+    text = (ROOT / "runs/reference/README.md").read_text(encoding="utf-8").split("## At 95 % on Fashion-MNIST")[1]
+    table = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("| ")][2:7]
+    compared = {"reference": "softmax", "losses": [row[0] for row in table]}
+    columns = [
+        column(dataset, score, percent, **compared)
+        for score, percent in (("center_accuracy", True), ("map_at_r", False), ("tar_at_far_1e-3", True))
+        for dataset in ("fashion_mnist", "fashion_mnist-best")
+    ]
+    assert compared["losses"] == ["center", "triplet", "triplet_center", "cosface", "contrastive"]
     assert [row[1:] for row in table] == [list(row) for row in zip(*columns, strict=True)]
 
 
