@@ -6,7 +6,6 @@ import dataclasses
 import os
 import pickle
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from lab.settings import PIXELS, Settings
 from lab.startup import REFUSED
 
 PREFIX = "main.py: "  # Of a message.
+KILLED = 9  # SIGKILL, which `signal` does not have everywhere.
 
 
 def share_out(study, options, log):
@@ -95,16 +95,19 @@ class _Dispatcher:
     def _ask(self, what, about, runs):
         """Dict from the addresses of those who have the runs to what they answer, or to an error."""
         addresses = [run.address for run in runs]
-        try:
+        with self._unless_lost():
             return self.cluster.client.run(what, about, workers=addresses, on_error="return") if runs else {}
-        except Exception as error:
-            if not self.cluster.is_lost(error):  # Else the next look for workers says so, if it stays lost.
-                raise
-            return {}
+        return {}
 
     def _cancel(self, run):
-        try:
+        with self._unless_lost():
             run.future.cancel()
+
+    @contextlib.contextmanager
+    def _unless_lost(self):
+        """Goes on without an answer of a scheduler that is lost: if it stays so, the next look for workers says so."""
+        try:
+            yield
         except Exception as error:
             if not self.cluster.is_lost(error):
                 raise
@@ -213,8 +216,8 @@ def _outcome(run, where):
     if outcome.status == REFUSED:
         raise Fault(f"worker {where}: {message}")
     if number := _signal(outcome.status):
-        why = ", as for want of memory" if number == signal.SIGKILL else ""
-        raise Fault(f"worker {where}: the process of {run.settings.title} was ended by signal {number:d}{why}. {KEPT}")
+        why = ", as for want of memory" if number == KILLED else ""
+        raise Fault(f"worker {where}: the process of {run.settings.title} was ended by signal {number}{why}. {KEPT}")
     if outcome.status:
         raise RuntimeError(f"{run.settings.title} on worker {where}:\n{outcome.errors}")
     return outcome

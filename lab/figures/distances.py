@@ -45,7 +45,7 @@ def distances_figure(title, runs, named=True):
     columns = 1 if len(runs) <= LONGEST_COLUMN else 3
     height = -(-len(runs) // columns)
     runs = {wrapped(name, LONGEST_NAME): run for name, run in runs.items()}
-    more = max(name.count("\n") for name in runs)  # Lines.
+    more = max(name.count("\n") for name in runs) if named else 0  # Lines.
     high = 0.17 * more + (1.35 if columns == 1 else 1.6)
     size = (8 if columns == 1 else 5 * columns), high * height + 1.6
     figure = page(size, title, h_pad=0.06)
@@ -57,7 +57,7 @@ def distances_figure(title, runs, named=True):
         axes.tick_params(labelbottom=True)  # The last of each column, also where the column is shorter.
     # Above the last panel of the first row and its words: inside of it, a histogram could lie under the key.
     room = 4 if columns > 1 else 2.6 if named else 0.3
-    room += 1.5 * more if named else 0
+    room += 1.5 * more
     last = grid[min(columns, len(runs)) - 1]
     last.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=room, ncols=2, fontsize=8, frameon=False)
     figure.supxlabel(f"{DISTANCES}{OWN_HEIGHTS if len(runs) > 1 else ''}", fontsize=9, color=MUTED)

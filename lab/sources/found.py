@@ -88,14 +88,14 @@ def require_answers(found):
     """Refuses a `Found` with queries of which none has an image to find: of its class, and not of its own camera."""
     if found.queries is None:
         return
-    _, labels = found.parts["test"]
-    cameras = {}  # Of the gallery's images, by their class.
+    labels = found.parts["test"][1].tolist()
+    # Where none are known, the queries have one camera and the gallery another.
+    cameras = (found.queries if found.cameras is None else found.cameras).tolist()
+    gallery = {}  # The cameras of a class.
     for place in np.flatnonzero(~found.queries):
-        cameras.setdefault(int(labels[place]), set()).add(None if found.cameras is None else found.cameras[place])
-    for place in np.flatnonzero(found.queries):
-        own = set() if found.cameras is None else {found.cameras[place]}
-        if cameras.get(int(labels[place]), set()) - own:
-            return
+        gallery.setdefault(labels[place], set()).add(cameras[place])
+    if any(gallery.get(labels[place], set()) - {cameras[place]} for place in np.flatnonzero(found.queries)):
+        return
     other = "" if found.cameras is None else ", from another camera"
     raise InputError(
         f"{found.name}: no query has an image of its class in the gallery{other}: there is nothing to find"

@@ -53,12 +53,6 @@ SOFTMAX = row("softmax", 0.9, 0.9, 0.9)
 SOFTMAX_OF_ALL = row("softmax", **{name: [0.5, 0.5, 0.5] for name in (ACCURACY, MAP, RATIO)})
 
 
-def test_what_is_no_number_has_no_column():
-    nothing = {ACCURACY: [0.5, 0.6, 0.7], MAP: [math.nan] * 3}
-    (axes,) = figure_of(row("softmax", **nothing), row("center", **nothing)).axes
-    assert axes.get_title("left") == PROTOCOLS["closed"].scores[ACCURACY].header
-
-
 def names_of(axes):
     """Dict from the height of a row to its name, which the first column has."""
     labels = axes.figure.axes[0].get_yticklabels()
@@ -103,6 +97,12 @@ def at_edges(axes):
         for text in axes.texts
         if isinstance(text, Annotation) and text.xycoords == "data"
     ]
+
+
+def test_what_is_no_number_has_no_column():
+    nothing = {ACCURACY: [0.5, 0.6, 0.7], MAP: [math.nan] * 3}
+    (axes,) = figure_of(row("softmax", **nothing), row("center", **nothing)).axes
+    assert axes.get_title("left") == PROTOCOLS["closed"].scores[ACCURACY].header
 
 
 def test_marks_are_at_the_paired_differences_with_the_intervals_that_hold_together():
